@@ -1,0 +1,243 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"paragon/schema"
+)
+
+// The errors that callers tell apart. Implementations wrap them.
+var (
+	// ErrNotFound says that no such row exists.
+	ErrNotFound = errors.New("not found")
+	// ErrExists says that a row with that identity exists already.
+	ErrExists = errors.New("already exists")
+	// ErrSchema says that the database's schema is not the one this binary
+	// was built for; its text names the command to run.
+	ErrSchema = errors.New("database schema is not current")
+	// ErrUnavailable says that the database can't be reached now; the same
+	// call may succeed later.
+	ErrUnavailable = errors.New("store unavailable")
+)
+
+// Store is the SQL store. Its methods are safe for concurrent use.
+type Store interface {
+	Config
+	Runs
+
+	// Migrate brings the schema to the newest version. Two processes that
+	// migrate at once do not disturb each other.
+	Migrate(ctx context.Context) error
+	// CheckSchema returns ErrSchema unless the schema is the newest.
+	CheckSchema(ctx context.Context) error
+	// Ping tells whether the database answers.
+	Ping(ctx context.Context) error
+	// Close releases the connections.
+	Close() error
+}
+
+// Config is the configuration side of the store.
+type Config interface {
+	// Update runs f in one transaction for a project's configuration. Updates
+	// of one store are serialized. When f returns nil and wrote anything, the
+	// configuration version has grown by one and is returned; when f wrote
+	// nothing, the version is that of before. An error of f rolls everything
+	// back and is returned as it is.
+	Update(ctx context.Context, project string, f func(ConfigTx) error) (version int64, err error)
+	// ConfigVersion is the number of configuration changes so far, over all
+	// projects.
+	ConfigVersion(ctx context.Context) (int64, error)
+	// LoadConfig returns all current configuration, with its version, from one
+	// consistent view.
+	LoadConfig(ctx context.Context) (*Snapshot, error)
+
+	// Resource returns a current resource, or ErrNotFound.
+	Resource(ctx context.Context, project string, ref schema.Ref) (*Resource, error)
+	// Resources lists the current resources of a kind in name order, from
+	// after the name after, at most limit (0: all).
+	Resources(ctx context.Context, project string, kind schema.Kind, after string, limit int) ([]Resource, error)
+	// Revisions lists the revisions of a resource, newest first; deleted ones
+	// too.
+	Revisions(ctx context.Context, project string, ref schema.Ref, limit int) ([]Resource, error)
+	// Revision returns one revision of a resource, or ErrNotFound.
+	Revision(ctx context.Context, project string, ref schema.Ref, revision int64) (*Resource, error)
+	// Audit lists audit records, newest first, before the id before (0: from
+	// the newest).
+	Audit(ctx context.Context, project string, before int64, limit int) ([]AuditRecord, error)
+	// TouchKeys records when keys were last used.
+	TouchKeys(ctx context.Context, used map[string]time.Time) error
+}
+
+// ConfigTx is one configuration transaction.
+type ConfigTx interface {
+	// Project returns the project, or ErrNotFound.
+	Project(ctx context.Context) (*Project, error)
+	// PutProject creates the project or replaces its settings.
+	PutProject(ctx context.Context, p Project) error
+	// Resource returns a current resource, or ErrNotFound.
+	Resource(ctx context.Context, ref schema.Ref) (*Resource, error)
+	// Resources lists the current resources of a kind in name order.
+	Resources(ctx context.Context, kind schema.Kind) ([]Resource, error)
+	// Put writes a resource as a new revision and returns its number, which is
+	// one more than the newest of that name, deleted or not. It sets Revision
+	// and keeps all else of r.
+	Put(ctx context.Context, r Resource) (revision int64, err error)
+	// Delete ends a resource with a revision that says so. It returns
+	// ErrNotFound when there is none.
+	Delete(ctx context.Context, ref schema.Ref, by string, at time.Time) error
+	// PutKey creates a key, or replaces the one with its id.
+	PutKey(ctx context.Context, k Key) error
+	// DeleteKey removes a key, or returns ErrNotFound.
+	DeleteKey(ctx context.Context, id string) error
+	// Keys lists the project's keys.
+	Keys(ctx context.Context) ([]Key, error)
+	// Audit appends an audit record; its ID is set by the store. It does not
+	// count as a change of configuration.
+	Audit(ctx context.Context, rec AuditRecord) error
+}
+
+// Resource is a stored resource.
+type Resource struct {
+	Project  string
+	Kind     schema.Kind
+	Metadata schema.Metadata
+	// Spec is canonical JSON. Of a Secret it holds the sealed value.
+	Spec json.RawMessage
+	// Digest is the hex SHA-256 of what the user wrote (labels, annotations
+	// and spec), so that unchanged is told without reading Spec; of a Secret a
+	// keyed digest.
+	Digest string
+	// Source names the file and the set that it was applied from.
+	Source string
+	// Revision counts the writes of this name from 1; Deleted marks a revision
+	// that ended the resource.
+	Revision  int64
+	Deleted   bool
+	UpdatedAt time.Time
+	UpdatedBy string
+}
+
+// Project is a stored project.
+type Project struct {
+	Name string
+	// DataKey is the project's data key, sealed under the master key.
+	DataKey []byte
+	// Settings is JSON.
+	Settings  json.RawMessage
+	CreatedAt time.Time
+}
+
+// Key is a stored API key. Only the hash of the secret part is kept.
+type Key struct {
+	ID        string
+	Project   string
+	Name      string
+	Role      string
+	Hash      []byte // SHA-256 of the whole token
+	CreatedAt time.Time
+	CreatedBy string
+	ExpiresAt time.Time // zero: never
+	LastUsed  time.Time
+}
+
+// AuditRecord says who did what to what, and from where.
+type AuditRecord struct {
+	ID      int64
+	Project string
+	At      time.Time
+	Actor   string // the key's or member's name
+	Action  string // "apply", "delete", …
+	Object  string // "workflow/lead-sync"
+	Outcome string // "done" or "refused"
+	From    string // remote address
+	// Detail is JSON: before and after, reasons; secrets as digests.
+	Detail json.RawMessage
+}
+
+// Snapshot is the whole current configuration.
+type Snapshot struct {
+	Version   int64
+	Projects  []Project
+	Resources []Resource
+	Keys      []Key
+}
+
+// Runs is the history side of the store.
+type Runs interface {
+	// Accept writes runs that must outlive Redis, all or none. A run that is
+	// there already is left as it is.
+	Accept(ctx context.Context, runs []AcceptedRun) error
+	// Accepted lists accepted runs that have not ended, in id order from after
+	// the id after.
+	Accepted(ctx context.Context, after string, limit int) ([]AcceptedRun, error)
+	// AcceptedByKey finds the accepted or ended run of an idempotency key, or
+	// ErrNotFound.
+	AcceptedByKey(ctx context.Context, project, workflow, key string) (id string, err error)
+
+	// WriteLog writes a batch of the log in one transaction with the stream's
+	// new position: exactly once, however often it is called. It writes
+	// nothing, and says so with applied false, unless the stored position is
+	// batch.From (empty: none yet). Rows of runs that ended remove their
+	// accepted rows.
+	WriteLog(ctx context.Context, batch LogBatch) (applied bool, err error)
+	// LogPosition is the position that a stream is written up to, empty for a
+	// new stream.
+	LogPosition(ctx context.Context, stream string) (string, error)
+
+	// Run returns a run, or ErrNotFound.
+	Run(ctx context.Context, project, id string) (*schema.Run, error)
+	// ListRuns lists runs, newest first.
+	ListRuns(ctx context.Context, q RunQuery) ([]schema.Run, error)
+	// Steps returns the records of a run's steps, in the order in which they
+	// were written; a step that was retried or waited has several.
+	Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error)
+	// DeleteRuns removes the history of the runs that were created before the
+	// time, and returns how many runs went.
+	DeleteRuns(ctx context.Context, project string, before time.Time) (int64, error)
+}
+
+// AcceptedRun is what a run needs to start, or to start again.
+type AcceptedRun struct {
+	ID             string
+	Project        string
+	Workflow       string
+	IdempotencyKey string
+	CreatedAt      time.Time
+	// Meta is the run's start record, as execution writes it to Redis.
+	Meta json.RawMessage
+}
+
+// LogBatch is a piece of one log stream.
+type LogBatch struct {
+	Stream string
+	// From and To are the stream's position before and after the batch.
+	From, To string
+	// Runs holds ended runs, each once in the whole stream.
+	Runs []schema.Run
+	// Steps holds step records with the run that they belong to.
+	Steps []StepRow
+}
+
+// StepRow is a step record of a run.
+type StepRow struct {
+	Project string
+	Run     string
+	// Seq orders the records of one run, from 1.
+	Seq int64
+	schema.StepRecord
+}
+
+// RunQuery selects runs.
+type RunQuery struct {
+	Project  string
+	Workflow string             // empty: all
+	Status   []schema.RunStatus // empty: all
+	Since    time.Time          // created at or after; zero: all
+	Until    time.Time          // created before; zero: all
+	Error    string             // the error message contains it, in any case
+	Before   string             // ids below it; empty: from the newest
+	Limit    int
+}

@@ -1,0 +1,30 @@
+package execution
+
+import (
+	"encoding/json"
+
+	"paragon/schema"
+)
+
+// Request asks for a run.
+type Request struct {
+	Project, Workflow string
+	// Input is JSON; nil stands for null.
+	Input json.RawMessage
+	// Trigger says what asks. Its Time is set on acceptance when it is zero.
+	Trigger schema.Trigger
+	// IdempotencyKey makes a second request with the same key answer with the
+	// first one's run, for 24 hours.
+	IdempotencyKey string
+	// TraceParent is the caller's W3C traceparent, empty for none.
+	TraceParent string
+}
+
+// Response is what a run answers its caller with: what its respond step said,
+// or else its end.
+type Response struct {
+	Status  int
+	Headers map[string]string
+	// Body is JSON.
+	Body json.RawMessage
+}

@@ -62,6 +62,10 @@ type ResourceStatus struct {
 	Digest    string    `json:"digest,omitempty"`
 	UpdatedAt time.Time `json:"updatedAt"`
 	UpdatedBy string    `json:"updatedBy,omitempty"`
+	// Source says what file and set it was applied from.
+	Source string `json:"source,omitempty"`
+	// Deleted marks a revision that ended the resource.
+	Deleted bool `json:"deleted,omitempty"`
 }
 
 // List is a page of items.

@@ -1,0 +1,174 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"paragon/schema"
+)
+
+// NewIdempotencyKey makes a key that names one request: 26 random characters.
+func NewIdempotencyKey() string { return rand.Text() }
+
+// ApplyOptions changes what Apply does.
+type ApplyOptions struct {
+	// DryRun stops at the plan.
+	DryRun bool
+	// Prune deletes what the same set applied before and is not in the request.
+	Prune bool
+}
+
+// Apply writes all documents of the request, or none, and answers with what
+// changed. Documents that are wrong are one *schema.Problem with a finding a
+// place.
+func (c *Client) Apply(ctx context.Context, req ApplyRequest, opts ApplyOptions) (*ApplyResult, error) {
+	r := &call{method: http.MethodPost, path: c.path("apply"), query: url.Values{}, key: NewIdempotencyKey()}
+	if opts.DryRun {
+		r.query.Set("dryRun", "true")
+	}
+	if opts.Prune {
+		r.query.Set("prune", "true")
+	}
+	if err := r.json(req); err != nil {
+		return nil, err
+	}
+	var out ApplyResult
+	r.into(&out)
+	return &out, c.do(ctx, r)
+}
+
+// Get returns a resource.
+func (c *Client) Get(ctx context.Context, ref schema.Ref) (*StoredResource, error) {
+	return get[StoredResource](ctx, c, c.path(ref.Kind.Path(), ref.Name), nil)
+}
+
+// List returns a page of the resources of a kind, in name order, from the
+// cursor of the page before (empty: the first), at most limit (0: as many as
+// the server gives).
+func (c *Client) List(ctx context.Context, kind schema.Kind, cursor string, limit int) (*List[StoredResource], error) {
+	return get[List[StoredResource]](ctx, c, c.path(kind.Path()), page(cursor, limit))
+}
+
+// All yields every resource of a kind, in name order, page by page. It ends
+// after the first error.
+func (c *Client) All(ctx context.Context, kind schema.Kind) iter.Seq2[StoredResource, error] {
+	return pages(func(cursor string) (*List[StoredResource], error) { return c.List(ctx, kind, cursor, 0) })
+}
+
+// Delete ends a resource. With a revision other than 0 it fails with a 412
+// problem unless that is the current one.
+func (c *Client) Delete(ctx context.Context, ref schema.Ref, revision int64) error {
+	r := &call{method: http.MethodDelete, path: c.path(ref.Kind.Path(), ref.Name)}
+	if revision != 0 {
+		r.ifMatch = ETag(revision)
+	}
+	return c.do(ctx, r)
+}
+
+// Revisions returns a page of the revisions of a resource, newest first;
+// deleted ones too.
+func (c *Client) Revisions(ctx context.Context, ref schema.Ref, cursor string, limit int) (*List[StoredResource], error) {
+	return get[List[StoredResource]](ctx, c, c.path(ref.Kind.Path(), ref.Name, "revisions"), page(cursor, limit))
+}
+
+// Rollback writes an earlier revision again as the newest; 0 stands for the
+// one before the current.
+func (c *Client) Rollback(ctx context.Context, ref schema.Ref, revision int64) (*StoredResource, error) {
+	return post[StoredResource](ctx, c, c.path(ref.Kind.Path(), ref.Name, "rollback"), RollbackRequest{Revision: revision}, NewIdempotencyKey())
+}
+
+// Keys returns a page of the project's API keys.
+func (c *Client) Keys(ctx context.Context, cursor string) (*List[Key], error) {
+	return get[List[Key]](ctx, c, c.path("keys"), page(cursor, 0))
+}
+
+// CreateKey makes an API key. The answer is the one place where its token is
+// ever shown.
+func (c *Client) CreateKey(ctx context.Context, req CreateKeyRequest) (*CreatedKey, error) {
+	// A repeated request could make a second key that nobody knows of, so it
+	// carries no idempotency key and is sent once.
+	return post[CreatedKey](ctx, c, c.path("keys"), req, "")
+}
+
+// DeleteKey ends an API key, by its id.
+func (c *Client) DeleteKey(ctx context.Context, id string) error {
+	return c.do(ctx, &call{method: http.MethodDelete, path: c.path("keys", id)})
+}
+
+// WhoAmI tells whose token the client has.
+func (c *Client) WhoAmI(ctx context.Context) (*Identity, error) {
+	return get[Identity](ctx, c, "/v1/whoami", nil)
+}
+
+// Version tells which server answers.
+func (c *Client) Version(ctx context.Context) (*Version, error) {
+	return get[Version](ctx, c, "/version", nil)
+}
+
+// ETag is the entity tag of a revision (RFC 9110 section 8.8.3).
+func ETag(revision int64) string { return fmt.Sprintf("%q", strconv.FormatInt(revision, 10)) }
+
+func page(cursor string, limit int) url.Values {
+	q := url.Values{}
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return q
+}
+
+// pages yields the items of all pages.
+func pages[T any](next func(cursor string) (*List[T], error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		cursor := ""
+		for {
+			p, err := next(cursor)
+			if err != nil {
+				var zero T
+				yield(zero, err)
+				return
+			}
+			for _, item := range p.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if p.NextCursor == "" || p.NextCursor == cursor {
+				return
+			}
+			cursor = p.NextCursor
+		}
+	}
+}
+
+func get[T any](ctx context.Context, c *Client, path string, query url.Values) (*T, error) {
+	r := &call{method: http.MethodGet, path: path, query: query}
+	var out T
+	r.into(&out)
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+func post[T any](ctx context.Context, c *Client, path string, body any, key string) (*T, error) {
+	r := &call{method: http.MethodPost, path: path, key: key}
+	if body != nil {
+		if err := r.json(body); err != nil {
+			return nil, err
+		}
+	}
+	var out T
+	r.into(&out)
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}

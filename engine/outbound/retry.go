@@ -9,13 +9,11 @@ import (
 )
 
 // RetryStatus tells whether a status says that the same request may succeed
-// later: 408, 425, 429 and every 5xx but 501 and 505, which no waiting changes.
+// later: 408, 425, 429 and every 5xx, which is what a step retries by default.
 func RetryStatus(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
-	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
-		return false
 	}
 	return status >= 500 && status <= 599
 }

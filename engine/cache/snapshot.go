@@ -1,0 +1,172 @@
+package cache
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"paragon/engine/seal"
+	"paragon/schema"
+	"paragon/workflows"
+)
+
+// snapshot is all configuration at one version. It is never changed: the next
+// one shares with it what stayed the same.
+type snapshot struct {
+	head     head
+	projects map[string]*Project
+	keys     map[[32]byte]*Key
+	keysByID map[string]*Key
+}
+
+func emptySnapshot() *snapshot {
+	return &snapshot{projects: map[string]*Project{}, keys: map[[32]byte]*Key{}, keysByID: map[string]*Key{}}
+}
+
+// Project is a project's configuration at one version. It is immutable.
+type Project struct {
+	Name string
+	// Settings is JSON.
+	Settings json.RawMessage
+
+	wrapped   []byte
+	dataKey   *seal.DataKey
+	workflows map[string]*Workflow
+	secrets   map[string]secret
+	keys      map[[32]byte]*Key
+	redactor  func() *seal.Redactor
+}
+
+// Workflow is one revision of a workflow, compiled.
+type Workflow struct {
+	// Workflow is never nil. Of a broken one it has the name only.
+	*workflows.Workflow
+	Project  string
+	Revision int64
+	// Labels are those of the resource.
+	Labels map[string]string
+	// Broken says why it does not compile in this version of the program,
+	// which another version accepted; nil when it does.
+	Broken error
+
+	digest string
+}
+
+// Key is an API key.
+type Key struct {
+	ID, Project, Name, Role string
+	ExpiresAt               time.Time // zero: never
+
+	hash [32]byte
+}
+
+// Expired tells whether the key has ended by the time.
+func (k *Key) Expired(now time.Time) bool {
+	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
+}
+
+// secret is an opened secret, with what it was before, so that a value that a
+// run took up before it was rotated is still kept out of the logs.
+type secret struct {
+	entry  resourceEntry
+	value  string
+	opened bool
+	past   []string
+}
+
+// maxPast is how many earlier values of one secret are kept out of the logs.
+const maxPast = 8
+
+// Workflow returns the current revision of a workflow, nil for an unknown one.
+func (p *Project) Workflow(name string) *Workflow { return p.workflows[name] }
+
+// Workflows returns the current revisions of all workflows, by name.
+func (p *Project) Workflows() []*Workflow {
+	return slices.SortedFunc(maps.Values(p.workflows), func(a, b *Workflow) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Secret returns the plaintext of a secret; false when there is none, or when
+// it can't be opened with the master key of this process.
+func (p *Project) Secret(name string) (string, bool) {
+	s, ok := p.secrets[name]
+	return s.value, ok && s.opened
+}
+
+// Key returns the project's API key whose token has the SHA-256 hash, or nil.
+// Whether it has expired is for the caller to ask.
+func (p *Project) Key(hash [32]byte) *Key { return p.keys[hash] }
+
+// Redactor replaces the values of all the project's secrets, those before the
+// current ones included as far as this process saw them. It may be nil, which
+// changes nothing.
+func (p *Project) Redactor() *seal.Redactor { return p.redactor() }
+
+// builder makes the next snapshot: it copies a project once, when it first
+// changes it.
+type builder struct {
+	next       *snapshot
+	fresh      map[string]*Project
+	keysCopied bool
+}
+
+func newBuilder(from *snapshot) *builder {
+	return &builder{
+		next:  &snapshot{head: from.head, projects: maps.Clone(from.projects), keys: from.keys, keysByID: from.keysByID},
+		fresh: map[string]*Project{},
+	}
+}
+
+func (b *builder) project(name string) *Project {
+	if p := b.fresh[name]; p != nil {
+		return p
+	}
+	p := &Project{Name: name, workflows: map[string]*Workflow{}, secrets: map[string]secret{}, keys: map[[32]byte]*Key{}}
+	if old := b.next.projects[name]; old != nil {
+		p.Settings, p.wrapped, p.dataKey = old.Settings, old.wrapped, old.dataKey
+		p.workflows, p.secrets, p.keys = maps.Clone(old.workflows), maps.Clone(old.secrets), maps.Clone(old.keys)
+	}
+	b.fresh[name], b.next.projects[name] = p, p
+	return p
+}
+
+// setKey puts a key in the place of the one with its id; nil removes it.
+func (b *builder) setKey(id string, k *Key) {
+	if !b.keysCopied {
+		b.next.keys, b.next.keysByID = maps.Clone(b.next.keys), maps.Clone(b.next.keysByID)
+		b.keysCopied = true
+	}
+	keys, byID := b.next.keys, b.next.keysByID
+	if old := byID[id]; old != nil {
+		delete(keys, old.hash)
+		delete(byID, id)
+		if b.next.projects[old.Project] != nil {
+			delete(b.project(old.Project).keys, old.hash)
+		}
+	}
+	if k != nil {
+		keys[k.hash], byID[id] = k, k
+		b.project(k.Project).keys[k.hash] = k
+	}
+}
+
+// finish returns the snapshot.
+func (b *builder) finish(h head) *snapshot {
+	for _, p := range b.fresh {
+		secrets := p.secrets
+		p.redactor = sync.OnceValue(func() *seal.Redactor {
+			var values []string
+			for _, s := range secrets {
+				values = append(append(values, s.value), s.past...)
+			}
+			return seal.NewRedactor(values...)
+		})
+	}
+	b.next.head = h
+	return b.next
+}
+
+// workflowRef is the reference of a workflow.
+func workflowRef(name string) schema.Ref { return schema.Ref{Kind: schema.KindWorkflow, Name: name} }

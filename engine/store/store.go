@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"paragon/schema"
@@ -21,9 +24,40 @@ var (
 	// ErrUnavailable says that the database can't be reached now; the same
 	// call may succeed later.
 	ErrUnavailable = errors.New("store unavailable")
+	// ErrClosed says that Close was called.
+	ErrClosed = errors.New("store closed")
 )
 
+// KeyLife is how long an idempotency key stands for its run, from the run's
+// creation on.
+const KeyLife = 24 * time.Hour
+
+// KeyTakenError says which runs Accept refused because their idempotency key
+// stands for another run. It is an ErrExists.
+type KeyTakenError struct {
+	// Runs has the refused runs' ids, each with the id of the run that has its
+	// key: an earlier one, or one in front of it in the same call.
+	Runs map[string]string
+}
+
+// Error says how many runs were refused, and names one.
+func (e *KeyTakenError) Error() string {
+	ids := slices.Sorted(maps.Keys(e.Runs))
+	if len(ids) == 0 {
+		return "idempotency key taken"
+	}
+	return fmt.Sprintf("idempotency key taken: run %s (of %d refused) has the key of run %s", ids[0], len(ids), e.Runs[ids[0]])
+}
+
+// Unwrap is ErrExists.
+func (e *KeyTakenError) Unwrap() error { return ErrExists }
+
 // Store is the SQL store. Its methods are safe for concurrent use.
+//
+// Times are kept to the microsecond and come back in UTC. A limit of 0 or less
+// means all rows, but for ListRuns. In the text of history, bytes that are not
+// UTF-8, and NUL outside of JSON's escapes, come back as U+FFFD: what a third
+// party sent can't keep a batch from being written.
 type Store interface {
 	Config
 	Runs
@@ -168,20 +202,25 @@ type Snapshot struct {
 // Runs is the history side of the store.
 type Runs interface {
 	// Accept writes runs that must outlive Redis, all or none. A run that is
-	// there already is left as it is.
+	// there already is left as it is. When an idempotency key stands for
+	// another run, nothing is written and the error is a *KeyTakenError: accept
+	// the others without those that it names.
 	Accept(ctx context.Context, runs []AcceptedRun) error
 	// Accepted lists accepted runs that have not ended, in id order from after
 	// the id after.
 	Accepted(ctx context.Context, after string, limit int) ([]AcceptedRun, error)
 	// AcceptedByKey finds the accepted or ended run of an idempotency key, or
-	// ErrNotFound.
+	// ErrNotFound. A key is forgotten KeyLife after its run was created.
 	AcceptedByKey(ctx context.Context, project, workflow, key string) (id string, err error)
 
 	// WriteLog writes a batch of the log in one transaction with the stream's
 	// new position: exactly once, however often it is called. It writes
 	// nothing, and says so with applied false, unless the stored position is
 	// batch.From (empty: none yet). Rows of runs that ended remove their
-	// accepted rows.
+	// accepted rows. A run that is there already stays as it ended first; a
+	// step record that is there already is replaced: after a loss of Redis a run
+	// may be executed again. A run's id must have the form of one
+	// (schema.RunIDTime).
 	WriteLog(ctx context.Context, batch LogBatch) (applied bool, err error)
 	// LogPosition is the position that a stream is written up to, empty for a
 	// new stream.
@@ -195,7 +234,8 @@ type Runs interface {
 	// were written; a step that was retried or waited has several.
 	Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error)
 	// DeleteRuns removes the history of the runs that were created before the
-	// time, and returns how many runs went.
+	// time, by the time in their ids, and returns how many ended runs went. It
+	// removes expired idempotency keys, too.
 	DeleteRuns(ctx context.Context, project string, before time.Time) (int64, error)
 }
 
@@ -230,6 +270,9 @@ type StepRow struct {
 	schema.StepRecord
 }
 
+// DefaultLimit is how many runs ListRuns returns without a limit.
+const DefaultLimit = 100
+
 // RunQuery selects runs.
 type RunQuery struct {
 	Project  string
@@ -237,7 +280,7 @@ type RunQuery struct {
 	Status   []schema.RunStatus // empty: all
 	Since    time.Time          // created at or after; zero: all
 	Until    time.Time          // created before; zero: all
-	Error    string             // the error message contains it, in any case
+	Error    string             // did not succeed, and the error message contains it, in any case
 	Before   string             // ids below it; empty: from the newest
-	Limit    int
+	Limit    int                // 0 or less: DefaultLimit
 }

@@ -1,0 +1,153 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"paragon/engine/store/internal/column"
+	"paragon/schema"
+)
+
+// partitionName is the name of a day's partition of a table.
+func partitionName(table string, start time.Time) string {
+	return table + "_" + start.Format("20060102")
+}
+
+// lockPartitions lets one transaction at a time make or drop partitions.
+// Whoever waits for the table's lock holds up all who come after, so that wait
+// is cut short: the call fails with store.ErrUnavailable and is made again.
+func lockPartitions(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockHistory); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '2s'`)
+	return err
+}
+
+// makeDays makes the partitions of days that have none, and names the projects
+// for them.
+func (s *Store) makeDays(ctx context.Context, days []day) error {
+	const what = "make the partitions of a day"
+	return s.inTx(ctx, what, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if err := lockPartitions(ctx, tx); err != nil {
+			return s.wrap(ctx, what, err)
+		}
+		var made time.Time
+		for _, d := range days {
+			if d.start.Equal(made) {
+				continue
+			}
+			made = d.start
+			if err := makePartition(ctx, tx, "runs", d.start); err != nil {
+				return s.wrap(ctx, what, err)
+			}
+			if err := makePartition(ctx, tx, "steps", d.start); err != nil {
+				return s.wrap(ctx, what, err)
+			}
+		}
+		starts, projects := dayColumns(days)
+		_, err := tx.Exec(ctx, `INSERT INTO history_days (day, project) SELECT * FROM unnest($1::date[], $2::text[])
+			ON CONFLICT DO NOTHING`, starts, projects)
+		return s.wrap(ctx, what, err)
+	})
+}
+
+// makePartition makes the partition of a table for a day, unless it is there.
+// The table is made apart and then attached: that lets others read and write
+// the partitioned table meanwhile, which CREATE TABLE PARTITION OF does not.
+func makePartition(ctx context.Context, tx pgx.Tx, table string, start time.Time) error {
+	name := partitionName(table, start)
+	var exists bool
+	if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, name).Scan(&exists); err != nil || exists {
+		return err
+	}
+	// Names and bounds are letters, digits and underscores.
+	if _, err := tx.Exec(ctx, fmt.Sprintf(`CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS)`, name, table)); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, fmt.Sprintf(`ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')`,
+		table, name, schema.RunIDBound(start), schema.RunIDBound(start.AddDate(0, 0, 1))))
+	return err
+}
+
+// DeleteRuns removes a project's history from before a time. A whole day in
+// which no other project has rows goes with its partitions; elsewhere rows are
+// deleted. Each day is a transaction of its own, so that an interrupted call
+// goes on where it was.
+func (s *Store) DeleteRuns(ctx context.Context, project string, before time.Time) (int64, error) {
+	const what = "delete old runs"
+	project = column.Text(project)
+	// Runs that ended and left an accepted row behind must not come back to
+	// life when the record of their end is gone.
+	if _, err := s.pool.Exec(ctx, `DELETE FROM accepted a USING runs r
+		WHERE a.project = $1 AND a.id < $2 AND r.project = a.project AND r.id = a.id`, project, schema.RunIDBound(before)); err != nil {
+		return 0, s.wrap(ctx, what, err)
+	}
+	if _, err := s.pool.Exec(ctx, `DELETE FROM idempotency WHERE expires_at <= $1`, s.now()); err != nil {
+		return 0, s.wrap(ctx, what, err)
+	}
+	boundary := startOfDay(before)
+	starts, err := list(ctx, s.pool, pgx.RowTo[time.Time],
+		`SELECT day FROM history_days WHERE project = $1 AND day <= $2 ORDER BY day`, project, boundary)
+	if err != nil {
+		return 0, s.wrap(ctx, what, err)
+	}
+	var total int64
+	for _, start := range starts {
+		var deleted int64
+		err := s.inTx(ctx, what, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
+			if start.Before(boundary) {
+				deleted, err = deleteDay(ctx, tx, project, start)
+			} else {
+				deleted, err = deleteRows(ctx, tx, project, schema.RunIDBound(start), schema.RunIDBound(before))
+			}
+			return s.wrap(ctx, what, err)
+		})
+		if err != nil {
+			return total, err
+		}
+		total += deleted
+	}
+	return total, nil
+}
+
+// deleteDay removes all that a project has in a day.
+func deleteDay(ctx context.Context, tx pgx.Tx, project string, start time.Time) (deleted int64, err error) {
+	first, next := schema.RunIDBound(start), schema.RunIDBound(start.AddDate(0, 0, 1))
+	// From here on no writer of the project is in this day; see lockForWrite.
+	if _, err := tx.Exec(ctx, `DELETE FROM history_days WHERE day = $1 AND project = $2`, start, project); err != nil {
+		return 0, err
+	}
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM runs WHERE project = $1 AND id >= $2 AND id < $3`, project, first, next).Scan(&deleted); err != nil {
+		return 0, err
+	}
+	if err := lockPartitions(ctx, tx); err != nil {
+		return 0, err
+	}
+	var shared bool
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM history_days WHERE day = $1)`, start).Scan(&shared); err != nil {
+		return 0, err
+	}
+	if shared {
+		return deleteRows(ctx, tx, project, first, next)
+	}
+	// Two statements and not one: each waits for its own parent's lock.
+	for _, table := range []string{"runs", "steps"} {
+		if _, err := tx.Exec(ctx, `DROP TABLE IF EXISTS `+partitionName(table, start)); err != nil {
+			return 0, err
+		}
+	}
+	return deleted, nil
+}
+
+// deleteRows removes a project's rows in a range of ids.
+func deleteRows(ctx context.Context, tx pgx.Tx, project, first, next string) (deleted int64, err error) {
+	if _, err := tx.Exec(ctx, `DELETE FROM steps WHERE project = $1 AND run >= $2 AND run < $3`, project, first, next); err != nil {
+		return 0, err
+	}
+	tag, err := tx.Exec(ctx, `DELETE FROM runs WHERE project = $1 AND id >= $2 AND id < $3`, project, first, next)
+	return tag.RowsAffected(), err
+}

@@ -1,0 +1,263 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"paragon/engine/store"
+	"paragon/engine/store/internal/column"
+	"paragon/schema"
+)
+
+var (
+	// errPosition ends a transaction whose batch does not fit the position.
+	errPosition = errors.New("the stream is at another position")
+	// errNoDay ends a transaction that would write into days which have no
+	// partitions yet.
+	errNoDay = errors.New("a day has no partitions")
+)
+
+// WriteLog writes a batch of the log with its stream's new position.
+//
+// The rows go by COPY. Only when some are there already, which happens when a
+// run was executed again after a loss of Redis, a second try merges them.
+func (s *Store) WriteLog(ctx context.Context, batch store.LogBatch) (applied bool, err error) {
+	if err := column.CheckBatch(batch); err != nil {
+		return false, err
+	}
+	days := daysOf(batch)
+	write := copyRows
+	// Retention may drop a day between its making and the next try: twice is
+	// already unheard of.
+	for try := 0; ; try++ {
+		err := s.inTx(ctx, "write the log", pgx.TxOptions{}, func(tx pgx.Tx) error {
+			return s.writeLog(ctx, tx, batch, days, write)
+		})
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, errPosition):
+			return false, nil
+		case errors.Is(err, errNoDay) && try < 5:
+			if err := s.makeDays(ctx, days); err != nil {
+				return false, err
+			}
+		case isCode(err, codeUniqueViolation) && try < 5:
+			write = mergeRows
+		default:
+			return false, err
+		}
+	}
+}
+
+// rowWriter writes the rows of a batch.
+type rowWriter func(ctx context.Context, tx pgx.Tx, batch store.LogBatch) error
+
+func (s *Store) writeLog(ctx context.Context, tx pgx.Tx, batch store.LogBatch, days []day, write rowWriter) error {
+	const what = "write the log"
+	if err := lockForWrite(ctx, tx, batch, days); err != nil {
+		return s.wrap(ctx, what, err)
+	}
+	if err := write(ctx, tx, batch); err != nil {
+		return s.wrap(ctx, what, err)
+	}
+	var last pgx.Batch
+	if len(batch.Runs) > 0 {
+		ids := make([]string, len(batch.Runs))
+		for i := range batch.Runs {
+			ids[i] = batch.Runs[i].ID
+		}
+		last.Queue(`DELETE FROM accepted WHERE id = ANY($1)`, ids)
+	}
+	last.Queue(`UPDATE log_positions SET position = $2 WHERE stream = $1`, batch.Stream, batch.To)
+	return s.wrap(ctx, what, tx.SendBatch(ctx, &last).Close())
+}
+
+// lockForWrite locks the stream's position and the days of the batch, in one
+// round trip, and checks both.
+func lockForWrite(ctx context.Context, tx pgx.Tx, batch store.LogBatch, days []day) error {
+	var locks pgx.Batch
+	locks.Queue(`INSERT INTO log_positions (stream, position) VALUES ($1, '') ON CONFLICT (stream) DO NOTHING`, batch.Stream)
+	locks.Queue(`SELECT position FROM log_positions WHERE stream = $1 FOR UPDATE`, batch.Stream)
+	starts, projects := dayColumns(days)
+	// Retention deletes such a row before it deletes the day's, so a row that
+	// is locked here keeps the partitions in place until the commit.
+	locks.Queue(`SELECT count(*) FROM (SELECT FROM history_days h
+		JOIN unnest($1::date[], $2::text[]) AS w (day, project) ON h.day = w.day AND h.project = w.project
+		FOR KEY SHARE OF h) locked`, starts, projects)
+	results := tx.SendBatch(ctx, &locks)
+	defer results.Close()
+	if _, err := results.Exec(); err != nil {
+		return err
+	}
+	var position string
+	if err := results.QueryRow().Scan(&position); err != nil {
+		return err
+	}
+	if position != batch.From {
+		return errPosition
+	}
+	var present int
+	if err := results.QueryRow().Scan(&present); err != nil {
+		return err
+	}
+	if present != len(days) {
+		return errNoDay
+	}
+	return nil
+}
+
+var (
+	runColumns = []string{"revision", "created_at", "started_at", "ended_at", "attempts", "recoveries", "id", "project",
+		"workflow", "status", "trace_id", "trigger", "error", "error_folded", "input", "output"}
+	stepColumns = []string{"seq", "started_at", "ended_at", "retry_at", "wait_until", "attempt", "run", "project",
+		"path", "step", "kind", "status", "result", "error", "attempts"}
+)
+
+// copyRows writes the rows straight into their tables. It fails when one is
+// there already.
+func copyRows(ctx context.Context, tx pgx.Tx, batch store.LogBatch) error {
+	return copyInto(ctx, tx, "runs", "steps", batch)
+}
+
+func copyInto(ctx context.Context, tx pgx.Tx, runs, steps string, batch store.LogBatch) error {
+	if len(batch.Runs) > 0 {
+		_, err := tx.CopyFrom(ctx, pgx.Identifier{runs}, runColumns, pgx.CopyFromSlice(len(batch.Runs), func(i int) ([]any, error) {
+			return runValues(&batch.Runs[i])
+		}))
+		if err != nil {
+			return err
+		}
+	}
+	if len(batch.Steps) > 0 {
+		_, err := tx.CopyFrom(ctx, pgx.Identifier{steps}, stepColumns, pgx.CopyFromSlice(len(batch.Steps), func(i int) ([]any, error) {
+			return stepValues(&batch.Steps[i])
+		}))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergeRows writes the rows beside those that are there: a run stays as it
+// ended first, a step's newest record wins.
+func mergeRows(ctx context.Context, tx pgx.Tx, batch store.LogBatch) error {
+	_, err := tx.Exec(ctx, `CREATE TEMP TABLE new_runs (LIKE runs) ON COMMIT DROP;
+		CREATE TEMP TABLE new_steps (LIKE steps) ON COMMIT DROP`)
+	if err != nil {
+		return err
+	}
+	batch.Runs, batch.Steps = column.FirstRuns(batch.Runs), column.LastSteps(batch.Steps)
+	if err := copyInto(ctx, tx, "new_runs", "new_steps", batch); err != nil {
+		return err
+	}
+	columns := strings.Join(runColumns, ", ")
+	_, err = tx.Exec(ctx, `INSERT INTO runs (`+columns+`) SELECT `+columns+` FROM new_runs ON CONFLICT (project, id) DO NOTHING`)
+	if err != nil {
+		return err
+	}
+	columns = strings.Join(stepColumns, ", ")
+	_, err = tx.Exec(ctx, `INSERT INTO steps (`+columns+`) SELECT `+columns+` FROM new_steps ON CONFLICT (run, seq)
+		DO UPDATE SET (`+columns+`) = ROW (excluded.`+strings.Join(stepColumns, ", excluded.")+`)`)
+	return err
+}
+
+func runValues(r *schema.Run) ([]any, error) {
+	trigger, err := column.Document(r.Trigger)
+	if err != nil {
+		return nil, err
+	}
+	var failure, folded any
+	if r.Error != nil {
+		text, err := column.Document(r.Error)
+		if err != nil {
+			return nil, err
+		}
+		failure, folded = text, column.Fold(r.Error.Message)
+	}
+	return []any{r.Revision, r.CreatedAt, r.StartedAt, r.EndedAt, int32(r.Attempts), int32(r.Recoveries), r.ID,
+		column.Text(r.Project), column.Text(r.Workflow), string(r.Status), column.TextOrNil(r.TraceID),
+		trigger, failure, folded, column.Raw(r.Input), column.Raw(r.Output)}, nil
+}
+
+func stepValues(s *store.StepRow) ([]any, error) {
+	var failure, attempts any
+	if s.Error != nil {
+		text, err := column.Document(s.Error)
+		if err != nil {
+			return nil, err
+		}
+		failure = text
+	}
+	if len(s.Attempts) > 0 {
+		text, err := column.Document(s.Attempts)
+		if err != nil {
+			return nil, err
+		}
+		attempts = text
+	}
+	return []any{s.Seq, orNull(s.StartedAt), orNull(s.EndedAt), orNull(s.RetryAt), orNull(s.WaitUntil), int32(s.Attempt),
+		s.Run, column.Text(s.Project), column.Text(s.Path), column.Text(s.Step), column.Text(s.Kind), column.Text(string(s.Status)),
+		column.Raw(s.Result), failure, attempts}, nil
+}
+
+// LogPosition is the position that a stream is written up to.
+func (s *Store) LogPosition(ctx context.Context, stream string) (position string, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT position FROM log_positions WHERE stream = $1`, stream).Scan(&position)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return position, s.wrap(ctx, "read a position of the log", err)
+}
+
+// day is a project's share of the partitions of one day (UTC).
+type day struct {
+	start   time.Time
+	project string
+}
+
+func startOfDay(t time.Time) time.Time {
+	y, m, d := t.UTC().Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+}
+
+// daysOf lists the days that a batch writes into, in order, so that two
+// batches lock them in one order.
+func daysOf(batch store.LogBatch) []day {
+	days := map[day]bool{}
+	// Rows come in order of time: most have the day of the one before.
+	var last day
+	add := func(project, run string) {
+		at, _ := schema.RunIDTime(run) // CheckBatch has checked it
+		d := day{start: startOfDay(at), project: column.Text(project)}
+		if d != last {
+			days[d], last = true, d
+		}
+	}
+	for i := range batch.Runs {
+		add(batch.Runs[i].Project, batch.Runs[i].ID)
+	}
+	for i := range batch.Steps {
+		add(batch.Steps[i].Project, batch.Steps[i].Run)
+	}
+	return slices.SortedFunc(maps.Keys(days), func(a, b day) int {
+		if c := a.start.Compare(b.start); c != 0 {
+			return c
+		}
+		return strings.Compare(a.project, b.project)
+	})
+}
+
+func dayColumns(days []day) (starts []time.Time, projects []string) {
+	for _, d := range days {
+		starts, projects = append(starts, d.start), append(projects, d.project)
+	}
+	return starts, projects
+}

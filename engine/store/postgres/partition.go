@@ -117,14 +117,15 @@ func (s *Store) DeleteRuns(ctx context.Context, project string, before time.Time
 // deleteDay removes all that a project has in a day.
 func deleteDay(ctx context.Context, tx pgx.Tx, project string, start time.Time) (deleted int64, err error) {
 	first, next := schema.RunIDBound(start), schema.RunIDBound(start.AddDate(0, 0, 1))
+	// Before the row of the day, as makeDays does.
+	if err := lockPartitions(ctx, tx); err != nil {
+		return 0, err
+	}
 	// From here on no writer of the project is in this day; see lockForWrite.
 	if _, err := tx.Exec(ctx, `DELETE FROM history_days WHERE day = $1 AND project = $2`, start, project); err != nil {
 		return 0, err
 	}
 	if err := tx.QueryRow(ctx, `SELECT count(*) FROM runs WHERE project = $1 AND id >= $2 AND id < $3`, project, first, next).Scan(&deleted); err != nil {
-		return 0, err
-	}
-	if err := lockPartitions(ctx, tx); err != nil {
 		return 0, err
 	}
 	var shared bool
@@ -143,11 +144,13 @@ func deleteDay(ctx context.Context, tx pgx.Tx, project string, start time.Time) 
 	return deleted, nil
 }
 
-// deleteRows removes a project's rows in a range of ids.
+// deleteRows removes a project's rows in a range of ids. Like all who take
+// both tables it takes runs first.
 func deleteRows(ctx context.Context, tx pgx.Tx, project, first, next string) (deleted int64, err error) {
-	if _, err := tx.Exec(ctx, `DELETE FROM steps WHERE project = $1 AND run >= $2 AND run < $3`, project, first, next); err != nil {
+	tag, err := tx.Exec(ctx, `DELETE FROM runs WHERE project = $1 AND id >= $2 AND id < $3`, project, first, next)
+	if err != nil {
 		return 0, err
 	}
-	tag, err := tx.Exec(ctx, `DELETE FROM runs WHERE project = $1 AND id >= $2 AND id < $3`, project, first, next)
+	_, err = tx.Exec(ctx, `DELETE FROM steps WHERE project = $1 AND run >= $2 AND run < $3`, project, first, next)
 	return tag.RowsAffected(), err
 }

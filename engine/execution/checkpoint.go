@@ -1,0 +1,126 @@
+package execution
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"paragon/engine/logs"
+	"paragon/schema"
+	"paragon/workflows/interpret"
+)
+
+// commit writes what has not been written yet of the run. It reports whether
+// signals kept the run from being parked.
+func (s *segment) commit(on way) (signals bool, err error) {
+	fields, err := s.unwritten()
+	if err != nil {
+		return false, err
+	}
+	return s.write(fields, on)
+}
+
+func (s *segment) write(fields []field, on way) (bool, error) {
+	c := commit{id: s.state.id, fence: s.state.fence, serial: s.serial, fields: fields, way: on}
+	signals, err := s.w.ledger.write(s.w.writes, &c)
+	s.serial = c.serial
+	return signals, err
+}
+
+// unwritten turns the records since the last checkpoint into fields and log
+// rows.
+func (s *segment) unwritten() ([]field, error) {
+	fields := make([]field, 0, len(s.records)+2)
+	for i := range s.records {
+		f, err := s.fieldOf(&s.records[i])
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, f...)
+	}
+	s.records = nil
+	for _, name := range s.consumed {
+		fields = append(fields, field{name: name})
+	}
+	s.consumed = nil
+	if said := s.response(); said != nil && !s.said {
+		s.said = true
+		fields = append(fields, field{name: fieldResponse, value: string(s.redact.JSON(said))})
+	}
+	return fields, nil
+}
+
+func (s *segment) response() json.RawMessage {
+	if s.machine == nil {
+		return nil
+	}
+	return s.machine.Response()
+}
+
+// fieldOf writes one record. What holds a secret is sealed for the checkpoint
+// and redacted for everything else.
+func (s *segment) fieldOf(rec *schema.StepRecord) ([]field, error) {
+	raw, err := json.Marshal(rec)
+	if err != nil {
+		return nil, fmt.Errorf("write the checkpoint of step %s: %w", rec.Path, err)
+	}
+	f := field{name: prefixStep + rec.Path, value: string(raw)}
+	if logged(rec) {
+		f.logKey = logs.StepKey(s.state.start.Project, s.state.id, s.seq)
+		s.seq++
+	}
+	_, wasSealed := s.state.sealed[rec.Path]
+	if s.redact == nil || !wasSealed && !s.redact.ContainsBytes(raw) {
+		return []field{f}, nil
+	}
+	sealed, err := s.w.opts.Config.Seal(s.state.start.Project, raw, s.state.id+"/"+rec.Path)
+	if err != nil {
+		return nil, fmt.Errorf("seal the checkpoint of step %s: %w", rec.Path, err)
+	}
+	if s.state.sealed == nil {
+		s.state.sealed = map[string][]byte{}
+	}
+	s.state.sealed[rec.Path] = sealed
+	f.value = string(s.redact.JSON(raw))
+	return []field{f, {name: prefixSealed + rec.Path, value: string(sealed)}}, nil
+}
+
+// logged tells whether a record is history: a state that a step only passes
+// through is not.
+func logged(rec *schema.StepRecord) bool {
+	return rec.Status.Ended() || len(rec.Attempts) > 0 || rec.Status == schema.StepWaiting
+}
+
+// finish writes the run's end, and tells the run that called it.
+func (s *segment) finish(end *interpret.End) error {
+	fields, err := s.unwritten()
+	if err != nil {
+		return err
+	}
+	run := s.state.skeleton()
+	ended := s.w.opts.Now().UTC()
+	run.Status, run.EndedAt = end.Status, &ended
+	run.Output, run.Error, run.Attempts = end.Output, end.Error, s.machine.Attempts()
+	raw, err := json.Marshal(run)
+	if err != nil {
+		return fmt.Errorf("write the end of the run: %w", err)
+	}
+	fields = append(fields, field{name: fieldEnd, value: string(s.redact.JSON(raw)), logKey: logs.RunKey(run.ID)})
+	on := way{kind: wayEnd, state: run.Status}
+	if by := s.state.start.Caller; by != nil {
+		if on.tell, err = untoldOf(by, run); err != nil {
+			return err
+		}
+	}
+	if _, err := s.write(fields, on); err != nil || on.tell == "" {
+		return err
+	}
+	return tellCaller(s.w.writes, s.w.ledger, s.w.opts.Queue, run.ID, on.tell)
+}
+
+func eventOf(raw json.RawMessage) map[string]any {
+	var event map[string]any
+	if json.Unmarshal(raw, &event) != nil {
+		return nil // only what we marshaled ourselves is there
+	}
+	return event
+}

@@ -1,0 +1,144 @@
+package execution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"paragon/engine/batch"
+	"paragon/engine/queue"
+	"paragon/schema"
+)
+
+// errFenced says that another worker has the run now: what this one still
+// wants to write is not written.
+var errFenced = errors.New("another worker has the run")
+
+// commit is one checkpoint of one run.
+type commit struct {
+	id    string
+	fence int64
+	// serial numbers the commits of one segment, so that one that is sent
+	// again after a lost reply is not applied again.
+	serial int
+	fields []field
+	way    way
+}
+
+// field is a field of the run's hash, a row of the log, or both.
+type field struct {
+	name, value      string
+	logKey, logValue string // logValue "" stands for value
+}
+
+// way says how the run goes on after the commit.
+type way struct {
+	kind  wayKind
+	wake  time.Time        // of a park
+	seen  int64            // of a park: the signals seen
+	state schema.RunStatus // of an end
+	tell  string           // of an end: what the caller is still to be told
+}
+
+type wayKind string
+
+const (
+	wayGo      wayKind = "go"
+	wayPark    wayKind = "park"
+	wayRelease wayKind = "release"
+	wayEnd     wayKind = "end"
+)
+
+// The codes of commit.lua.
+const (
+	commitRefused = 0
+	commitDone    = 1
+	commitSignals = 2
+)
+
+func (l *ledger) commitAll(ctx context.Context, ln *lane, reqs []commit) ([]int, error) {
+	size := 4
+	for i := range reqs {
+		size += 7 + 4*len(reqs[i].fields)
+	}
+	args := make([]any, 0, size)
+	args = append(args, ms(l.now()), l.worker, queue.TimerChannel(ln.number), ln.number)
+	for i := range reqs {
+		args = reqs[i].appendTo(args)
+	}
+	reply, err := commitScript.Run(ctx, l.rdb, []string{ln.key}, args...).Int64Slice()
+	if err != nil {
+		return nil, fmt.Errorf("commit in lane %d: %w", ln.number, err)
+	}
+	out := make([]int, len(reply))
+	for i, code := range reply {
+		out[i] = int(code)
+	}
+	return out, nil
+}
+
+func (c *commit) appendTo(args []any) []any {
+	serial := strconv.FormatInt(c.fence, 10) + "." + strconv.Itoa(c.serial)
+	args = append(args, c.id, c.fence, serial, len(c.fields))
+	for _, f := range c.fields {
+		args = append(args, f.name, f.value, f.logKey, f.logValue)
+	}
+	args = append(args, string(c.way.kind))
+	switch c.way.kind {
+	case wayPark:
+		// Rounded up: a timer is never early.
+		args = append(args, c.way.wake.Add(time.Millisecond-1).UnixMilli(), c.way.seen)
+	case wayEnd:
+		args = append(args, string(c.way.state), c.way.tell)
+	}
+	return args
+}
+
+// maxFields bounds the fields of one commit: Lua's unpack is limited.
+const maxFields = 500
+
+// write commits, and tries again while Redis is away: a worker that has done
+// something keeps its result until it is written or the run is another's. It
+// reports whether signals came that kept the run from being parked.
+func (l *ledger) write(ctx context.Context, c *commit) (signals bool, err error) {
+	ln := l.lane(c.id)
+	if ln == nil {
+		return false, fmt.Errorf("run %s: its lane does not exist here", c.id)
+	}
+	for len(c.fields) > maxFields {
+		first := *c
+		first.fields, first.way = c.fields[:maxFields], way{kind: wayGo}
+		if _, err := l.writeOne(ctx, ln, first); err != nil {
+			return false, err
+		}
+		c.fields = c.fields[maxFields:]
+		c.serial++
+	}
+	code, err := l.writeOne(ctx, ln, *c)
+	c.serial++
+	return code == commitSignals, err
+}
+
+func (l *ledger) writeOne(ctx context.Context, ln *lane, c commit) (int, error) {
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		code, err := ln.commits.Do(ctx, c)
+		switch {
+		case err == nil && code == commitRefused:
+			return code, errFenced
+		case err == nil:
+			return code, nil
+		case ctx.Err() != nil || errors.Is(err, batch.ErrStopped):
+			return 0, err
+		}
+		pause := time.NewTimer(wait/2 + rand.N(wait))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return 0, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,336 @@
+package execution
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"paragon/engine/cache"
+	"paragon/engine/queue"
+	"paragon/engine/steps"
+	"paragon/schema"
+	"paragon/workflows"
+	"paragon/workflows/interpret"
+)
+
+// Event is something that happened, which starts runs and lets waiting ones go
+// on.
+type Event struct {
+	Project string
+	Name    string
+	// ID makes the event the same as an earlier one with it; by default a new
+	// one is made.
+	ID string
+	// Data is JSON.
+	Data json.RawMessage
+	// Actor is who sent it.
+	Actor string
+	// TraceParent is the sender's W3C traceparent, empty for none.
+	TraceParent string
+}
+
+// Delivery says what an event did.
+type Delivery struct {
+	ID string `json:"id"`
+	// Started lists the runs that the event started, Told those that waited
+	// for its name.
+	Started []string `json:"started"`
+	Told    []string `json:"told"`
+}
+
+const (
+	// eventKept is how long an event waits for runs that have begun before it
+	// and will wait for it; eventsKept how many of a name do.
+	eventKept  = 24 * time.Hour
+	eventsKept = 10_000
+)
+
+func eventsKey(project string) string { return "paragon:{events/" + project + "}" }
+
+// bus delivers events.
+type bus struct {
+	ledger *ledger
+	intake *intake
+	queue  *queue.Client
+	config *cache.Cache
+	now    func() time.Time
+}
+
+// publish delivers an event: it is kept for runs that will wait for it, those
+// that wait are told, and each trigger for it starts a run. All of it may be
+// done again with the same id to the same effect, so that a sender repeats
+// what failed in the middle.
+func (b *bus) publish(ctx context.Context, ev Event) (*Delivery, error) {
+	now := b.now().UTC()
+	if ev.ID == "" {
+		ev.ID = NewRunID(now, 0)[1:25]
+	}
+	if len(ev.Data) == 0 {
+		ev.Data = json.RawMessage("null")
+	}
+	shown, err := json.Marshal(map[string]any{
+		"name": ev.Name, "id": ev.ID, "data": ev.Data, "time": now.Format(time.RFC3339Nano),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write event %s: %w", ev.Name, err)
+	}
+	waiting, err := publishScript.Run(ctx, b.ledger.rdb, []string{eventsKey(ev.Project)},
+		ms(now), ev.Name, ev.ID, shown, eventKept.Milliseconds(), eventsKept).StringSlice()
+	if err != nil {
+		return nil, fmt.Errorf("publish event %s: %w", ev.Name, err)
+	}
+	out := &Delivery{ID: ev.ID, Started: []string{}, Told: []string{}}
+	for _, run := range waiting {
+		told, err := b.tell(ctx, ev, run, shown)
+		if err != nil {
+			return nil, err
+		}
+		if told {
+			out.Told = append(out.Told, run)
+		}
+	}
+	out.Started, err = b.start(ctx, ev)
+	return out, err
+}
+
+// tell tells one run of an event. A run that has ended is not told of any more.
+func (b *bus) tell(ctx context.Context, ev Event, run string, shown json.RawMessage) (bool, error) {
+	code, err := tell(ctx, b.ledger, b.queue, run, signal{Kind: "event", Event: shown}, "event/"+ev.Name+"/"+ev.ID)
+	if err != nil {
+		return false, err
+	}
+	if code == signalUnknown || code == signalEnded {
+		return false, b.ledger.rdb.SRem(ctx, eventsKey(ev.Project)+":waiting:"+ev.Name, run).Err()
+	}
+	return true, nil
+}
+
+// start starts the runs of the event's triggers.
+func (b *bus) start(ctx context.Context, ev Event) ([]string, error) {
+	started := []string{}
+	project := b.config.Project(ev.Project)
+	if project == nil {
+		return started, nil
+	}
+	for _, wf := range project.Workflows() {
+		if wf.Broken != nil {
+			continue
+		}
+		for _, id := range triggersFor(wf.Workflow, ev.Name) {
+			run, err := b.startOne(ctx, wf, wf.Triggers[id], ev)
+			if err != nil {
+				return nil, err
+			}
+			if run != "" {
+				started = append(started, run)
+			}
+		}
+	}
+	return started, nil
+}
+
+// triggersFor lists the ids of a workflow's triggers for an event, sorted.
+func triggersFor(wf *workflows.Workflow, event string) []string {
+	var ids []string
+	for id, t := range wf.Triggers {
+		if t.Spec.Event != nil && t.Spec.Event.Name == event {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (b *bus) startOne(ctx context.Context, wf *cache.Workflow, t *workflows.Trigger, ev Event) (string, error) {
+	trigger := schema.Trigger{Kind: "event", ID: t.Spec.ID, Actor: ev.Actor, Time: b.now().UTC(), Event: ev.Name, Data: ev.Data}
+	input, wanted, err := TriggerInput(t, trigger, ev.Data)
+	if err != nil || !wanted {
+		return "", err
+	}
+	id, _, _, err := b.intake.accept(ctx, Request{
+		Project: ev.Project, Workflow: wf.Name, Input: input, Trigger: trigger,
+		IdempotencyKey: "event/" + t.Spec.ID + "/" + ev.ID, TraceParent: ev.TraceParent,
+	}, nil)
+	var problem *schema.Problem
+	if errors.As(err, &problem) && problem.Type == schema.ProblemInvalid {
+		// The event does not fit this workflow; the sender can't help it, and
+		// others may want it.
+		return "", nil
+	}
+	return id, err
+}
+
+// TriggerInput computes the input of a run from its trigger: spec.input when
+// the trigger has one, else body. It reports whether the trigger's condition
+// holds. The error is a *schema.Problem: the workflow's expressions fail on
+// this trigger.
+func TriggerInput(t *workflows.Trigger, trigger schema.Trigger, body json.RawMessage) (json.RawMessage, bool, error) {
+	if t.If == nil && t.Input == nil {
+		return body, true, nil
+	}
+	var received any
+	if len(body) > 0 && json.Unmarshal(body, &received) != nil {
+		received = nil
+	}
+	scope := interpret.TriggerScope(trigger, received)
+	if t.If != nil {
+		yes, err := t.If.EvalBool(scope)
+		if err != nil {
+			return nil, false, badTrigger(t, "if", err)
+		}
+		if !yes {
+			return nil, false, nil
+		}
+	}
+	if t.Input == nil {
+		return body, true, nil
+	}
+	value, err := t.Input.Eval(scope)
+	if err != nil {
+		return nil, false, badTrigger(t, "input", err)
+	}
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, false, badTrigger(t, "input", err)
+	}
+	return raw, true, nil
+}
+
+func badTrigger(t *workflows.Trigger, field string, err error) *schema.Problem {
+	return &schema.Problem{
+		Type: schema.ProblemInvalid, Title: "Invalid input", Status: 422,
+		Detail: fmt.Sprintf("the trigger's %s can't be computed: %v", field, err),
+		Errors: []schema.Diagnostic{{Severity: schema.SeverityError, Code: "expression", Message: err.Error(), Field: "spec.triggers." + t.Spec.ID + "." + field}},
+	}
+}
+
+// Publish delivers an event.
+func (s *Service) Publish(ctx context.Context, ev Event) (*Delivery, error) {
+	if s.opts.Config.Project(ev.Project) == nil {
+		return nil, notFound("project %q does not exist", ev.Project)
+	}
+	out, err := s.bus.publish(ctx, ev)
+	var problem *schema.Problem
+	if err != nil && !errors.As(err, &problem) {
+		return nil, unavailable("the event could not be delivered: Redis does not answer", err)
+	}
+	return out, err
+}
+
+// registerWaits notes that the run waits for events, and puts those that came
+// since it was created into its mailbox: the commit that parks it sees them.
+func (s *segment) registerWaits(waits []interpret.EventWait) error {
+	for _, wait := range waits {
+		if slices.Contains(s.waits, wait.Name) {
+			continue
+		}
+		key := eventsKey(s.state.start.Project)
+		events, err := listenScript.Run(s.w.writes, s.w.opts.Redis, []string{key},
+			wait.Name, s.state.id, ms(s.state.start.CreatedAt)).StringSlice()
+		if err != nil {
+			return fmt.Errorf("wait for event %s: %w", wait.Name, err)
+		}
+		for _, raw := range events {
+			var ev struct{ ID string }
+			if json.Unmarshal([]byte(raw), &ev) != nil {
+				continue // only what publish marshaled is there
+			}
+			if _, _, err := s.w.ledger.tell(s.w.writes, s.state.id, eventSignal(raw), "event/"+wait.Name+"/"+ev.ID); err != nil {
+				return err
+			}
+		}
+		s.waits = append(s.waits, wait.Name)
+	}
+	return nil
+}
+
+func eventSignal(raw string) []byte {
+	payload, _ := json.Marshal(signal{Kind: "event", Event: json.RawMessage(raw)}) // JSON from publish
+	return payload
+}
+
+// performEmit sends the event of an emit step.
+func (w *Worker) performEmit(ctx context.Context, s *segment, call steps.Call) steps.Outcome {
+	ev := Event{Project: call.Project, Actor: "run " + call.Run, TraceParent: call.TraceParent, ID: call.IdempotencyKey}
+	var err error
+	if ev.Name, err = call.Step.Args.Field("event").EvalString(call.Scope); err != nil {
+		return failedExpression(err)
+	}
+	if id := call.Step.Args.Field("id"); id != nil {
+		if ev.ID, err = id.EvalString(call.Scope); err != nil {
+			return failedExpression(err)
+		}
+	}
+	if data := call.Step.Args.Field("data"); data != nil {
+		value, err := data.Eval(call.Scope)
+		if err != nil {
+			return failedExpression(err)
+		}
+		if ev.Data, err = json.Marshal(value); err != nil {
+			return failedExpression(err)
+		}
+	}
+	done, err := w.bus.publish(ctx, ev)
+	if err != nil {
+		return w.failedInside(ctx, err)
+	}
+	raw, _ := json.Marshal(map[string]string{"id": done.ID}) // a plain string
+	return steps.Outcome{Result: raw}
+}
+
+// performCall starts the run of a call step.
+func (w *Worker) performCall(ctx context.Context, s *segment, call steps.Call) (steps.Outcome, string) {
+	spec := call.Step.Spec.Call
+	var input json.RawMessage
+	if in := call.Step.Args.Field("input"); in != nil {
+		value, err := in.Eval(call.Scope)
+		if err != nil {
+			return failedExpression(err), ""
+		}
+		if input, err = json.Marshal(value); err != nil {
+			return failedExpression(err), ""
+		}
+	}
+	waits := spec.Wait == nil || *spec.Wait
+	var by *caller
+	if waits {
+		by = &caller{Run: call.Run, Path: call.Path}
+	}
+	id, _, _, err := w.intake.accept(ctx, Request{
+		Project: call.Project, Workflow: spec.Workflow, Input: input, TraceParent: call.TraceParent,
+		Trigger:        schema.Trigger{Kind: "call", ID: call.Path, Parent: call.Run},
+		IdempotencyKey: "call/" + call.IdempotencyKey,
+	}, by)
+	if err != nil {
+		return w.failedInside(ctx, err), ""
+	}
+	if waits {
+		return steps.Outcome{}, id
+	}
+	raw, _ := json.Marshal(map[string]string{"id": id}) // a plain string
+	return steps.Outcome{Result: raw}, ""
+}
+
+func failedExpression(err error) steps.Outcome {
+	return steps.Outcome{Fatal: true, Err: &schema.RunError{Type: "expression", Message: err.Error()}}
+}
+
+// failedInside is the outcome of an effect on Paragon itself that failed: for
+// what the workflow did wrong the step fails, while Redis is away it is tried
+// again without an attempt being counted.
+func (w *Worker) failedInside(ctx context.Context, err error) steps.Outcome {
+	var problem *schema.Problem
+	if errors.As(err, &problem) && problem.Status < 500 {
+		return steps.Outcome{Fatal: true, Err: &schema.RunError{Type: "input", Message: problem.Error()}}
+	}
+	pause := time.NewTimer(500 * time.Millisecond)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
+	return steps.Outcome{Interrupted: true}
+}

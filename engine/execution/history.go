@@ -1,0 +1,207 @@
+package execution
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"paragon/engine/logs"
+	"paragon/engine/store"
+	"paragon/schema"
+	"paragon/schema/api"
+	"paragon/workflows"
+)
+
+// unwritten reads the step records of a run that the store does not have yet.
+func (s *Service) unwritten(ctx context.Context, id string) ([]store.StepRow, error) {
+	ln := s.ledger.lane(id)
+	return logs.Waiting(ctx, s.opts.Redis, ln.number, id)
+}
+
+// mergeSteps joins what the store has of a run with what waits in the log, and
+// adds the newest state of steps that neither has.
+func mergeSteps(written []schema.StepRecord, waiting []store.StepRow, current []schema.StepRecord) []schema.StepRecord {
+	out := slices.Clone(written)
+	slices.SortFunc(waiting, func(a, b store.StepRow) int { return int(a.Seq - b.Seq) })
+	for _, row := range waiting {
+		if !slices.ContainsFunc(written, func(w schema.StepRecord) bool { return same(w, row.StepRecord) }) {
+			out = append(out, row.StepRecord)
+		}
+	}
+	slices.SortStableFunc(current, func(a, b schema.StepRecord) int { return a.StartedAt.Compare(b.StartedAt) })
+	for _, rec := range current {
+		if !slices.ContainsFunc(out, func(w schema.StepRecord) bool { return same(w, rec) }) {
+			out = append(out, rec)
+		}
+	}
+	return out
+}
+
+// same tells whether two records are one: a step does not come twice to one
+// state with one attempt.
+func same(a, b schema.StepRecord) bool {
+	return a.Path == b.Path && a.Status == b.Status && a.Attempt == b.Attempt
+}
+
+// before picks the latest records of what ran before a top-level step.
+func before(wf *workflows.Workflow, recs []schema.StepRecord, step string) ([]schema.StepRecord, error) {
+	earlier := map[string]bool{}
+	found := false
+	for _, st := range wf.Steps {
+		if st.ID == step {
+			found = true
+			break
+		}
+		mark(st, earlier)
+	}
+	if !found {
+		return nil, &schema.Problem{
+			Type: schema.ProblemInvalid, Title: "Invalid input", Status: 422,
+			Detail: "workflow " + wf.Name + " has no top-level step " + step + " to replay from",
+		}
+	}
+	latest := map[string]schema.StepRecord{}
+	var order []string
+	for _, rec := range recs {
+		if !rec.Status.Ended() || !earlier[rec.Step] {
+			continue
+		}
+		if _, ok := latest[rec.Path]; !ok {
+			order = append(order, rec.Path)
+		}
+		latest[rec.Path] = rec
+	}
+	out := make([]schema.StepRecord, 0, len(order))
+	for _, path := range order {
+		rec := latest[path]
+		rec.Attempts = nil
+		out = append(out, rec)
+	}
+	return out, nil
+}
+
+// mark collects the ids of a step and of all inside it.
+func mark(st *workflows.Step, ids map[string]bool) {
+	ids[st.ID] = true
+	for i := range st.Branches {
+		for _, inner := range st.Branches[i].Steps {
+			mark(inner, ids)
+		}
+	}
+	for _, inner := range st.Body {
+		mark(inner, ids)
+	}
+}
+
+// listLimit is the size of a page when the caller does not say, and maxList
+// the greatest.
+const (
+	listLimit = 50
+	maxList   = 500
+)
+
+// List lists runs, newest first: what Redis has and what the store has.
+func (s *Service) List(ctx context.Context, project string, q api.RunsQuery) (api.List[schema.Run], error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = listLimit
+	}
+	limit = min(limit, maxList)
+	if q.Cursor != "" {
+		if _, ok := LaneOfRun(q.Cursor); !ok {
+			return api.List[schema.Run]{}, &schema.Problem{
+				Type: schema.ProblemInvalid, Title: "Invalid input", Status: 400,
+				Detail: "the cursor is not one that a list has answered with",
+			}
+		}
+	}
+	live, err := s.liveRuns(ctx, project, q, limit+1)
+	if err != nil {
+		return api.List[schema.Run]{}, unavailable("the runs can't be listed: Redis does not answer", err)
+	}
+	past, err := s.opts.Store.ListRuns(ctx, store.RunQuery{
+		Project: project, Workflow: q.Workflow, Status: q.Status, Since: q.Since, Until: q.Until,
+		Error: q.Error, Before: q.Cursor, Limit: limit + 1,
+	})
+	if err != nil {
+		return api.List[schema.Run]{}, storeError(err, "")
+	}
+	all := append(live, past...)
+	slices.SortStableFunc(all, func(a, b schema.Run) int { return strings.Compare(b.ID, a.ID) })
+	all = slices.CompactFunc(all, func(a, b schema.Run) bool { return a.ID == b.ID })
+	out := api.List[schema.Run]{Items: all}
+	if len(all) > limit {
+		out.Items = all[:limit]
+		out.NextCursor = all[limit-1].ID
+	}
+	if out.Items == nil {
+		out.Items = []schema.Run{}
+	}
+	return out, nil
+}
+
+// liveRuns lists matching runs in Redis, newest first.
+func (s *Service) liveRuns(ctx context.Context, project string, q api.RunsQuery, limit int) ([]schema.Run, error) {
+	var out []schema.Run
+	for _, ln := range s.ledger.lanes {
+		found, err := s.liveRunsOf(ctx, ln, project, q, limit)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// livePage is how many runs are read at a time, and liveScan how many of a
+// lane are looked at for one page of the list.
+const (
+	livePage = 200
+	liveScan = 20_000
+)
+
+func (s *Service) liveRunsOf(ctx context.Context, ln *lane, project string, q api.RunsQuery, limit int) ([]schema.Run, error) {
+	var out []schema.Run
+	from := "+"
+	if q.Cursor != "" {
+		from = "(" + q.Cursor
+	}
+	for seen := 0; seen < liveScan && len(out) < limit; {
+		ids, err := s.opts.Redis.ZRevRangeByLex(ctx, ln.key+":live", lexRange(from, livePage)).Result()
+		if err != nil {
+			return nil, err
+		}
+		states, err := s.ledger.loadMany(ctx, ln, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, st := range states {
+			run, err := st.run()
+			if err != nil {
+				return nil, err
+			}
+			if run.Project == project && matches(run, q) {
+				out = append(out, *run)
+			}
+		}
+		if len(ids) < livePage {
+			break
+		}
+		seen += len(ids)
+		from = "(" + ids[len(ids)-1]
+	}
+	return out, nil
+}
+
+func matches(run *schema.Run, q api.RunsQuery) bool {
+	switch {
+	case q.Workflow != "" && run.Workflow != q.Workflow:
+	case len(q.Status) > 0 && !slices.Contains(q.Status, run.Status):
+	case !q.Since.IsZero() && run.CreatedAt.Before(q.Since):
+	case !q.Until.IsZero() && !run.CreatedAt.Before(q.Until):
+	case q.Error != "" && (run.Error == nil || !strings.Contains(strings.ToLower(run.Error.Message), strings.ToLower(q.Error))):
+	default:
+		return true
+	}
+	return false
+}

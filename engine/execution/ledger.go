@@ -1,0 +1,309 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"paragon/engine/batch"
+	"paragon/engine/queue"
+	"paragon/schema"
+)
+
+// ledger is the runs in Redis: the scripts, one group commit a lane and kind
+// of call. It is safe for concurrent use.
+type ledger struct {
+	rdb   redis.UniversalClient
+	lanes []*lane
+	now   func() time.Time
+	// worker is the id that runs are claimed and committed under.
+	worker string
+	// logLimit is how many bytes of log may wait in each lane; 0: no limit.
+	logLimit int64
+}
+
+// lane is one lane's group commits.
+type lane struct {
+	number  int
+	key     string
+	accepts *batch.Group[acceptance, accepted]
+	commits *batch.Group[commit, int]
+}
+
+// The most calls that share one script: it blocks Redis while it runs, so it
+// must stay below a few milliseconds.
+const (
+	maxAccepts = 128
+	maxCommits = 128
+)
+
+func newLedger(rdb redis.UniversalClient, lanes int, worker string, now func() time.Time) *ledger {
+	l := &ledger{rdb: rdb, now: now, worker: worker}
+	for i := range lanes {
+		ln := &lane{number: i, key: queue.Key(i)}
+		ln.accepts = batch.NewGroup(maxAccepts, 1, func(ctx context.Context, reqs []acceptance) ([]accepted, error) {
+			return l.acceptAll(ctx, ln, reqs)
+		})
+		ln.commits = batch.NewGroup(maxCommits, 1, func(ctx context.Context, reqs []commit) ([]int, error) {
+			return l.commitAll(ctx, ln, reqs)
+		})
+		l.lanes = append(l.lanes, ln)
+	}
+	return l
+}
+
+// lane returns the lane of a run; nil for an id that names none that exists.
+func (l *ledger) lane(id string) *lane {
+	n, ok := LaneOfRun(id)
+	if !ok || n >= len(l.lanes) {
+		return nil
+	}
+	return l.lanes[n]
+}
+
+// stop waits for the round trips under way.
+func (l *ledger) stop(ctx context.Context) error {
+	for _, ln := range l.lanes {
+		if err := ln.accepts.Stop(ctx); err != nil {
+			return err
+		}
+		if err := ln.commits.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ms is the time as scripts take it.
+func ms(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+
+// acceptance asks for a run to be written.
+type acceptance struct {
+	id       string
+	priority schema.Priority
+	idem     string
+	fields   []any // field, value, …
+}
+
+// accepted answers an acceptance.
+type accepted struct {
+	code int
+	id   string
+}
+
+// The codes of accept.lua.
+const (
+	acceptRefused = 0
+	acceptNew     = 1
+	acceptKnown   = 2
+)
+
+// idempotencyTTL is how long an idempotency key answers with its run.
+const idempotencyTTL = 24 * time.Hour
+
+func (l *ledger) acceptAll(ctx context.Context, ln *lane, reqs []acceptance) ([]accepted, error) {
+	args := make([]any, 0, 2+len(reqs)*12)
+	args = append(args, ms(l.now()), l.logLimit)
+	for i := range reqs {
+		r := &reqs[i]
+		args = append(args, r.id, string(r.priority), r.idem, int(idempotencyTTL.Seconds()), len(r.fields)/2)
+		args = append(args, r.fields...)
+	}
+	reply, err := acceptScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
+	if err != nil {
+		return nil, fmt.Errorf("accept runs in lane %d: %w", ln.number, err)
+	}
+	if len(reply) != 2*len(reqs) {
+		return nil, fmt.Errorf("accept runs in lane %d: %d answers for %d runs", ln.number, len(reply)/2, len(reqs))
+	}
+	out := make([]accepted, len(reqs))
+	for i := range out {
+		code, _ := reply[2*i].(int64)
+		id, _ := reply[2*i+1].(string)
+		out[i] = accepted{code: int(code), id: id}
+	}
+	return out, nil
+}
+
+// claim takes the queued ones among the runs for this worker.
+func (l *ledger) claim(ctx context.Context, ln *lane, ids []string) ([]*state, []error) {
+	args := make([]any, 0, 2+len(ids))
+	args = append(args, ms(l.now()), l.worker)
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	reply, err := claimScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
+	if err != nil {
+		return nil, []error{fmt.Errorf("claim runs in lane %d: %w", ln.number, err)}
+	}
+	out := make([]*state, 0, len(reply))
+	var broken []error
+	for _, item := range reply {
+		pair, _ := item.([]any)
+		if len(pair) != 2 {
+			continue
+		}
+		id, _ := pair[0].(string)
+		flat, _ := pair[1].([]any)
+		texts := make([]string, len(flat))
+		for i, v := range flat {
+			texts[i], _ = v.(string)
+		}
+		s, err := parseState(id, texts)
+		if err != nil {
+			broken = append(broken, err)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out, broken
+}
+
+// load reads a run; nil when Redis does not have it.
+func (l *ledger) load(ctx context.Context, id string) (*state, error) {
+	ln := l.lane(id)
+	if ln == nil {
+		return nil, nil
+	}
+	fields, err := l.rdb.HGetAll(ctx, ln.key+":run:"+id).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read run %s: %w", id, err)
+	}
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	return parseState(id, pairsOf(fields))
+}
+
+// loadMany reads the runs of a lane in one round trip; runs that are gone are
+// left out.
+func (l *ledger) loadMany(ctx context.Context, ln *lane, ids []string) ([]*state, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	pipe := l.rdb.Pipeline()
+	replies := make([]*redis.MapStringStringCmd, len(ids))
+	for i, id := range ids {
+		replies[i] = pipe.HGetAll(ctx, ln.key+":run:"+id)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("read runs of lane %d: %w", ln.number, err)
+	}
+	out := make([]*state, 0, len(ids))
+	for i, id := range ids {
+		if len(replies[i].Val()) == 0 {
+			continue
+		}
+		s, err := parseState(id, pairsOf(replies[i].Val()))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func pairsOf(fields map[string]string) []string {
+	pairs := make([]string, 0, 2*len(fields))
+	for k, v := range fields {
+		pairs = append(pairs, k, v)
+	}
+	return pairs
+}
+
+// lexRange asks for members of equal score below (or from) a member.
+func lexRange(from string, count int64) *redis.ZRangeBy {
+	return &redis.ZRangeBy{Min: "-", Max: from, Count: count}
+}
+
+// The codes of signal.lua.
+const (
+	signalUnknown = -1
+	signalEnded   = 0
+	signalSeen    = 1
+	signalQueued  = 2
+)
+
+// tell puts a signal into a run's mailbox, unless one that is the same (in a
+// word, empty for none) came before. With signalQueued the run needs a job in
+// the queue of the priority.
+func (l *ledger) tell(ctx context.Context, id string, payload []byte, same string) (int, schema.Priority, error) {
+	ln := l.lane(id)
+	if ln == nil {
+		return signalUnknown, "", nil
+	}
+	reply, err := signalScript.Run(ctx, l.rdb, []string{ln.key}, ms(l.now()), id, payload, same).Slice()
+	if err != nil {
+		return 0, "", fmt.Errorf("signal run %s: %w", id, err)
+	}
+	if len(reply) != 2 {
+		return 0, "", fmt.Errorf("signal run %s: %d answers", id, len(reply))
+	}
+	code, _ := reply[0].(int64)
+	priority, _ := reply[1].(string)
+	return int(code), schema.Priority(priority), nil
+}
+
+// job is a run that needs a job in a queue.
+type job struct {
+	id       string
+	priority schema.Priority
+}
+
+// due queues the parked runs whose time has come, at most limit. It returns
+// them and the time of the earliest timer left, zero for none.
+func (l *ledger) due(ctx context.Context, ln *lane, now time.Time, limit int) (next time.Time, jobs []job, err error) {
+	reply, err := wakeScript.Run(ctx, l.rdb, []string{ln.key}, ms(now), limit).StringSlice()
+	if err != nil {
+		return next, nil, fmt.Errorf("wake runs of lane %d: %w", ln.number, err)
+	}
+	if len(reply) == 0 {
+		return next, nil, nil
+	}
+	if reply[0] != "" {
+		at, err := strconv.ParseFloat(reply[0], 64)
+		if err != nil {
+			return next, nil, fmt.Errorf("wake runs of lane %d: timer %q: %w", ln.number, reply[0], err)
+		}
+		next = time.UnixMilli(int64(at))
+	}
+	return next, jobsOf(reply[1:]), nil
+}
+
+func jobsOf(pairs []string) []job {
+	jobs := make([]job, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		jobs = append(jobs, job{id: pairs[i], priority: schema.Priority(pairs[i+1])})
+	}
+	return jobs
+}
+
+// takeBack queues runs that a worker holds: some of them (or, with no ids, up
+// to limit of all). Blame counts it as a takeover.
+func (l *ledger) takeBack(ctx context.Context, ln *lane, worker string, blame bool, limit int, ids ...string) ([]job, error) {
+	args := []any{ms(l.now()), worker, "0", limit}
+	if blame {
+		args[2] = "1"
+	}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	reply, err := reapScript.Run(ctx, l.rdb, []string{ln.key}, args...).StringSlice()
+	if err != nil {
+		return nil, fmt.Errorf("take back the runs of worker %s in lane %d: %w", worker, ln.number, err)
+	}
+	return jobsOf(reply), nil
+}
+
+// stranded returns queued runs of a priority that were queued before a time
+// and so have lost their job.
+func (l *ledger) stranded(ctx context.Context, ln *lane, p schema.Priority, before time.Time, limit int) ([]string, error) {
+	ids, err := strandedScript.Run(ctx, l.rdb, []string{ln.key}, ms(l.now()), string(p), ms(before), limit).StringSlice()
+	if err != nil {
+		return nil, fmt.Errorf("look for stranded runs in lane %d: %w", ln.number, err)
+	}
+	return ids, nil
+}

@@ -1,0 +1,149 @@
+package execution
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"paragon/engine/queue"
+	"paragon/schema"
+	"paragon/workflows/interpret"
+)
+
+// signal is something that a run is told from outside. It stays in the run's
+// mailbox until a step takes it.
+type signal struct {
+	// Kind is "cancel", "event" or "called".
+	Kind string `json:"kind"`
+	// Reason is why a cancel was asked for, and by whom.
+	Reason string `json:"reason,omitempty"`
+	// Path is the step that waits for a called run.
+	Path string `json:"path,omitempty"`
+	// Event is the event, with name and data.
+	Event json.RawMessage `json:"event,omitempty"`
+	// Run and its end tell of a called run.
+	Run    string           `json:"run,omitempty"`
+	Status schema.RunStatus `json:"status,omitempty"`
+	Output json.RawMessage  `json:"output,omitempty"`
+	Error  *schema.RunError `json:"error,omitempty"`
+}
+
+// mail is a signal with the field of the mailbox that holds it.
+type mail struct {
+	field  string
+	signal signal
+}
+
+// number counts the signals of a run.
+func (m mail) number() int {
+	n, _ := strconv.Atoi(m.field[len(prefixSignal):]) // written by signal.lua
+	return n
+}
+
+// tell puts a signal into a run's mailbox and gives the run a job when it
+// waits.
+func tell(ctx context.Context, l *ledger, q *queue.Client, id string, sig signal, same string) (int, error) {
+	payload, err := json.Marshal(sig)
+	if err != nil {
+		return 0, fmt.Errorf("signal run %s: %w", id, err)
+	}
+	code, priority, err := l.tell(ctx, id, payload, same)
+	if err != nil || code != signalQueued {
+		return code, err
+	}
+	return code, enqueueJobs(ctx, q, l.lane(id), []job{{id: id, priority: priority}})
+}
+
+// reload reads the mailbox again.
+func (s *segment) reload() error {
+	st, err := s.w.ledger.load(s.w.writes, s.state.id)
+	if err != nil {
+		// Redis is away: the signals stay, and the next park finds them.
+		s.w.log.Warn("a run's mailbox can't be read now", "run", s.state.id, "error", err)
+		return nil
+	}
+	if st == nil || st.fence != s.state.fence {
+		return errFenced
+	}
+	s.receive(st)
+	return nil
+}
+
+// receive takes over the mailbox. A wish to cancel is heard at once, the rest
+// waits for a step that wants it.
+func (s *segment) receive(st *state) {
+	s.mail = s.mail[:0]
+	for _, m := range st.mail {
+		if m.signal.Kind == "cancel" {
+			s.machine.Cancel(m.signal.Reason)
+			continue
+		}
+		if !slices.Contains(s.consumed, m.field) {
+			s.mail = append(s.mail, m)
+		}
+	}
+	slices.SortFunc(s.mail, func(a, b mail) int { return cmp.Compare(a.number(), b.number()) })
+	s.seen = st.signalCount
+}
+
+// deliver hands the mail to the steps that the decision says wait. It reports
+// whether any was taken, so that there is something new to decide.
+func (s *segment) deliver(d interpret.Decision) bool {
+	if len(s.mail) == 0 || len(d.Events) == 0 && len(d.Calls) == 0 {
+		return false
+	}
+	now := s.w.opts.Now().UTC()
+	left := s.mail[:0]
+	taken := false
+	for _, m := range s.mail {
+		var took bool
+		switch m.signal.Kind {
+		case "called":
+			took = s.machine.CallEnded(m.signal.Path, m.signal.Run, now,
+				interpret.End{Status: m.signal.Status, Output: m.signal.Output, Error: m.signal.Error})
+		case "event":
+			took = s.machine.Offer(now, eventOf(m.signal.Event))
+		}
+		if took {
+			taken = true
+			s.consumed = append(s.consumed, m.field)
+		} else {
+			left = append(left, m)
+		}
+	}
+	s.mail = left
+	return taken
+}
+
+// untold is what a called run has yet to tell its caller. It is written with
+// the end of the called run, so that it is told whatever happens.
+type untold struct {
+	Caller caller `json:"caller"`
+	Signal signal `json:"signal"`
+}
+
+func untoldOf(by *caller, run *schema.Run) (string, error) {
+	raw, err := json.Marshal(untold{Caller: *by, Signal: signal{
+		Kind: "called", Path: by.Path, Run: run.ID, Status: run.Status, Output: run.Output, Error: run.Error,
+	}})
+	if err != nil {
+		return "", fmt.Errorf("write what run %s is to be told: %w", by.Run, err)
+	}
+	return string(raw), nil
+}
+
+// tellCaller tells the run that called this one how it ended, and notes that
+// it was told.
+func tellCaller(ctx context.Context, l *ledger, q *queue.Client, id, what string) error {
+	var u untold
+	if err := json.Unmarshal([]byte(what), &u); err != nil {
+		return fmt.Errorf("read what the caller of run %s is to be told: %w", id, err)
+	}
+	if _, err := tell(ctx, l, q, u.Caller.Run, u.Signal, "called/"+id); err != nil {
+		return fmt.Errorf("tell run %s that run %s has ended: %w", u.Caller.Run, id, err)
+	}
+	return l.rdb.HDel(ctx, l.lane(id).key+":untold", id).Err()
+}

@@ -1,0 +1,42 @@
+package execution
+
+import (
+	_ "embed"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The scripts are the only writers of runs in Redis. Each touches keys of one
+// lane, so of one slot, and says at its head what it takes and returns.
+var (
+	//go:embed scripts/accept.lua
+	acceptSource string
+	//go:embed scripts/claim.lua
+	claimSource string
+	//go:embed scripts/commit.lua
+	commitSource string
+	//go:embed scripts/signal.lua
+	signalSource string
+	//go:embed scripts/wake.lua
+	wakeSource string
+	//go:embed scripts/reap.lua
+	reapSource string
+	//go:embed scripts/stranded.lua
+	strandedSource string
+	//go:embed scripts/publish.lua
+	publishSource string
+	//go:embed scripts/listen.lua
+	listenSource string
+)
+
+var (
+	acceptScript   = redis.NewScript(acceptSource)
+	claimScript    = redis.NewScript(claimSource)
+	commitScript   = redis.NewScript(commitSource)
+	signalScript   = redis.NewScript(signalSource)
+	wakeScript     = redis.NewScript(wakeSource)
+	reapScript     = redis.NewScript(reapSource)
+	strandedScript = redis.NewScript(strandedSource)
+	publishScript  = redis.NewScript(publishSource)
+	listenScript   = redis.NewScript(listenSource)
+)

@@ -1,0 +1,31 @@
+-- Takes runs from a worker that is gone.
+--
+-- KEYS[1]  lane prefix
+-- ARGV     now (ms), worker, '1' when the runs may have killed the worker, how
+--          many at most, and optionally ids: then only those
+-- returns  id and priority of each run that needs a job
+local prefix = KEYS[1] .. ':'
+local now, worker, blame, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local running = prefix .. 'running:' .. worker
+local ids = {}
+if #ARGV > 4 then
+  for i = 5, #ARGV do ids[#ids + 1] = ARGV[i] end
+else
+  ids = redis.call('SRANDMEMBER', running, most)
+end
+local out = {}
+for _, id in ipairs(ids) do
+  redis.call('SREM', running, id)
+  local key = prefix .. 'run:' .. id
+  local have = redis.call('HMGET', key, 'st', 'w', 'p')
+  if have[1] == 'running' and have[2] == worker then
+    if blame == '1' then
+      redis.call('HINCRBY', key, 'rc', 1)
+      redis.call('HINCRBY', key, 'rt', 1)
+    end
+    redis.call('HSET', key, 'st', 'queued', 'w', '')
+    redis.call('ZADD', prefix .. 'queued:' .. have[3], now, id)
+    out[#out + 1], out[#out + 2] = id, have[3]
+  end
+end
+return out

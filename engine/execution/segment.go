@@ -1,0 +1,356 @@
+package execution
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"paragon/engine/cache"
+	"paragon/engine/seal"
+	"paragon/engine/steps"
+	"paragon/schema"
+	"paragon/workflows"
+	"paragon/workflows/interpret"
+)
+
+// segment is one stay of a run on a worker: from its claim until it ends, must
+// wait, or is given back. It is one goroutine's, but for nudge and the effects
+// that run at the same time.
+type segment struct {
+	w      *Worker
+	state  *state
+	wf     *cache.Workflow
+	redact *seal.Redactor
+
+	machine *interpret.Machine
+	serial  int   // of the next commit
+	seq     int64 // of the next log row
+	// records wait to be written with the next checkpoint; consumed names the
+	// mailbox fields that go with it.
+	records  []schema.StepRecord
+	consumed []string
+	mail     []mail // signals that nothing took yet
+	seen     int64  // how many signals were read
+
+	nudges   chan struct{}
+	outcomes chan outcome
+	todo     []interpret.Action // decided, not begun
+	effects  map[string]context.CancelFunc
+	under    sync.WaitGroup // one count an effect under way
+	said     bool           // the response is recorded
+	waits    []string       // the events that the run is registered for
+}
+
+type outcome struct {
+	path string
+	out  interpret.Outcome
+}
+
+func newSegment(w *Worker, st *state) *segment {
+	return &segment{
+		w: w, state: st,
+		// A run has up to a million rows a segment before sequences meet.
+		seq:      st.fence<<20 + 1,
+		nudges:   make(chan struct{}, 1),
+		outcomes: make(chan outcome, 16),
+		effects:  map[string]context.CancelFunc{},
+	}
+}
+
+// nudge says that the run's mailbox has something new.
+func (s *segment) nudge() {
+	select {
+	case s.nudges <- struct{}{}:
+	default:
+	}
+}
+
+// maxRecoveries is how many workers a run may take down without progress.
+const maxRecoveries = 3
+
+// run executes the segment.
+func (s *segment) run() {
+	defer func() {
+		if p := recover(); p != nil {
+			// A bug of ours in one run must not end the others. The run stays
+			// claimed by this worker; reconcile gives it back, and if it does
+			// this again it counts as poison.
+			s.w.log.Error("panic in a run", "run", s.state.id, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	defer s.under.Wait()
+	err := s.open()
+	if err == nil {
+		err = s.loop()
+	}
+	for path := range s.effects {
+		s.forgetEffect(path)
+	}
+	switch {
+	case err == nil, errors.Is(err, errFenced):
+	case s.w.ctx.Err() != nil:
+		// Shutdown while Redis is away: the reaper takes the run.
+	default:
+		s.w.log.Error("a run stopped; another worker will take it", "run", s.state.id, "error", err)
+	}
+}
+
+// open builds the machine from what Redis holds of the run.
+func (s *segment) open() error {
+	st := s.state
+	wf, err := s.w.opts.Config.WorkflowAt(s.w.ctx, st.start.Project, st.start.Workflow, st.start.Revision)
+	if err == nil && wf.Broken != nil {
+		err = fmt.Errorf("workflow %s, revision %d can't run in this version: %w", wf.Name, wf.Revision, wf.Broken)
+	}
+	if err != nil {
+		return s.postpone(err)
+	}
+	s.wf = wf
+	in := interpret.Input{
+		Workflow: wf.Workflow, ID: st.id, Project: st.start.Project, Revision: st.start.Revision,
+		CreatedAt: st.start.CreatedAt, Trigger: st.start.Trigger,
+	}
+	if err := json.Unmarshal(st.start.Input, &in.Input); err != nil {
+		return fmt.Errorf("the run's input in Redis: %w", err)
+	}
+	in.Secrets, s.redact = s.secrets(wf)
+	history, err := s.history()
+	if err != nil {
+		return err
+	}
+	s.machine = interpret.New(in, history)
+	if st.recoveries >= maxRecoveries {
+		s.machine.Poison(fmt.Sprintf("the run was stopped: %d workers in a row died while they executed it", st.recoveries))
+	}
+	s.said = st.response != nil
+	s.receive(st)
+	return nil
+}
+
+// secrets are the plaintexts that the workflow names, and what hides them.
+func (s *segment) secrets(wf *cache.Workflow) (map[string]any, *seal.Redactor) {
+	if len(wf.Secrets) == 0 {
+		return nil, nil
+	}
+	project := s.w.opts.Config.Project(wf.Project)
+	values := make(map[string]any, len(wf.Secrets))
+	if project == nil {
+		return values, nil
+	}
+	for _, name := range wf.Secrets {
+		if value, ok := project.Secret(name); ok {
+			values[name] = value
+		}
+	}
+	return values, project.Redactor()
+}
+
+// history is the run's records, with those opened that hold a secret.
+func (s *segment) history() ([]schema.StepRecord, error) {
+	recs := s.state.steps
+	for i := range recs {
+		sealed, ok := s.state.sealed[recs[i].Path]
+		if !ok {
+			continue
+		}
+		plain, err := s.w.opts.Config.Open(s.state.start.Project, sealed, s.state.id+"/"+recs[i].Path)
+		if err != nil {
+			return nil, fmt.Errorf("open the checkpoint of step %s: %w", recs[i].Path, err)
+		}
+		recs[i] = schema.StepRecord{}
+		if err := json.Unmarshal(plain, &recs[i]); err != nil {
+			return nil, fmt.Errorf("read the checkpoint of a step: %w", err)
+		}
+	}
+	return recs, nil
+}
+
+// postpone gives the run back for a while since its workflow can't be had now.
+func (s *segment) postpone(cause error) error {
+	s.w.log.Warn("a run waits for its workflow", "run", s.state.id, "error", cause)
+	_, err := s.commit(way{kind: wayPark, wake: s.w.opts.Now().Add(2 * time.Second), seen: s.state.signalCount})
+	return err
+}
+
+// loop follows the machine until the segment is over.
+func (s *segment) loop() error {
+	if s.machine == nil {
+		return nil // postponed
+	}
+	for {
+		d := s.machine.Next(s.w.opts.Now())
+		s.records = append(s.records, d.Records...)
+		s.todo = append(s.todo, d.Perform...)
+		for _, path := range d.Abort {
+			s.forgetEffect(path)
+		}
+		if d.End != nil {
+			return s.finish(d.End)
+		}
+		if s.deliver(d) {
+			continue
+		}
+		over, err := s.goOn(d)
+		if over || err != nil {
+			return err
+		}
+	}
+}
+
+// goOn does what the machine decided, and waits until there is something to
+// decide. It reports whether the segment is over.
+func (s *segment) goOn(d interpret.Decision) (over bool, err error) {
+	switch {
+	case len(s.todo) == 0 && len(s.effects) == 0:
+		return s.park(d)
+	case s.w.stopping():
+		return s.drain()
+	}
+	if len(s.records) > 0 && len(s.todo) > 0 {
+		// What has finished is durable before anything new begins outside.
+		if _, err := s.commit(way{kind: wayGo}); err != nil {
+			return true, err
+		}
+	}
+	for _, action := range s.todo {
+		s.perform(action)
+	}
+	s.todo = s.todo[:0]
+	return false, s.await(d.Wake)
+}
+
+// await waits until something happened that the machine must hear of.
+func (s *segment) await(wake time.Time) error {
+	timer := time.NewTimer(max(wake.Sub(s.w.opts.Now()), 0))
+	defer timer.Stop()
+	select {
+	case o := <-s.outcomes:
+		s.complete(o)
+		for {
+			select {
+			case o := <-s.outcomes:
+				s.complete(o)
+				continue
+			default:
+			}
+			return nil
+		}
+	case <-s.nudges:
+		return s.reload()
+	case <-timer.C:
+		return nil
+	}
+}
+
+func (s *segment) complete(o outcome) {
+	s.forgetEffect(o.path)
+	s.machine.Complete(o.path, o.out)
+}
+
+// forgetEffect ends an effect whose outcome is not wanted any more, or is here.
+func (s *segment) forgetEffect(path string) {
+	s.todo = slices.DeleteFunc(s.todo, func(a interpret.Action) bool { return a.Path == path })
+	if cancel := s.effects[path]; cancel != nil {
+		cancel()
+		delete(s.effects, path)
+	}
+}
+
+// park leaves the run to a timer or a signal. It reports false when signals
+// came meanwhile: the run goes on with them.
+func (s *segment) park(d interpret.Decision) (bool, error) {
+	if err := s.registerWaits(d.Events); err != nil {
+		return true, err
+	}
+	signals, err := s.commit(way{kind: wayPark, wake: d.Wake, seen: s.seen})
+	if err != nil || !signals {
+		return true, err
+	}
+	return false, s.reload()
+}
+
+// drain begins nothing new; once nothing is under way the run is given back.
+func (s *segment) drain() (over bool, err error) {
+	for _, action := range s.todo {
+		s.machine.Complete(action.Path, interpret.Outcome{Interrupted: true})
+	}
+	s.todo = nil
+	if len(s.effects) > 0 {
+		if len(s.records) > 0 {
+			if _, err := s.commit(way{kind: wayGo}); err != nil {
+				return true, err
+			}
+		}
+		return false, s.await(s.w.opts.Now().Add(time.Second))
+	}
+	if _, err := s.commit(way{kind: wayRelease}); err != nil {
+		return true, err
+	}
+	ln := s.w.ledger.lane(s.state.id)
+	return true, enqueueJobs(s.w.writes, s.w.opts.Queue, ln, []job{{id: s.state.id, priority: s.state.start.priority()}})
+}
+
+// perform begins an attempt; its outcome comes on s.outcomes.
+func (s *segment) perform(action interpret.Action) {
+	ctx, cancel := context.WithCancel(s.w.ctx)
+	s.effects[action.Path] = cancel
+	call := steps.Call{
+		Step: action.Step, Scope: action.Scope,
+		Project: s.state.start.Project, Run: s.state.id, Path: action.Path, Attempt: action.Attempt,
+		IdempotencyKey: s.state.id + "/" + action.Path,
+		TraceParent:    s.state.start.TraceParent,
+		Redact:         s.redact.String,
+	}
+	s.under.Add(1)
+	go func() {
+		defer s.under.Done()
+		started := s.w.opts.Now().UTC()
+		result, called := s.w.attempt(ctx, s, call)
+		ended := s.w.opts.Now().UTC()
+		out := interpret.Outcome{
+			Result: result.Result, Fatal: result.Fatal, Interrupted: result.Interrupted, Called: called,
+			Attempt: schema.Attempt{
+				StartedAt: started, EndedAt: ended,
+				Request: result.Request, Response: result.Response,
+				Error: result.Err, RetryAfter: schema.Duration(result.RetryAfter),
+			},
+		}
+		select {
+		case s.outcomes <- outcome{path: action.Path, out: out}:
+		case <-ctx.Done():
+			// Aborted, or the segment is over: unless it still listens, nobody
+			// wants the outcome.
+			select {
+			case s.outcomes <- outcome{path: action.Path, out: out}:
+			default:
+			}
+		}
+	}()
+}
+
+// attempt performs one attempt. A panic of a performer fails the attempt, not
+// the worker.
+func (w *Worker) attempt(ctx context.Context, s *segment, call steps.Call) (out steps.Outcome, called string) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.Error("panic in a step", "run", call.Run, "step", call.Path, "panic", p, "stack", string(debug.Stack()))
+			out, called = steps.Outcome{Err: &schema.RunError{Type: "internal", Message: "the step failed inside Paragon; the worker's log has the rest"}}, ""
+		}
+	}()
+	switch call.Step.Kind {
+	case workflows.StepCall:
+		return w.performCall(ctx, s, call)
+	case workflows.StepEmit:
+		return w.performEmit(ctx, s, call), ""
+	}
+	performer := w.opts.Performers[call.Step.Kind]
+	if performer == nil {
+		return steps.Outcome{Fatal: true, Err: &schema.RunError{Type: "internal", Message: "this worker can't perform steps of kind " + string(call.Step.Kind)}}, ""
+	}
+	return performer.Perform(ctx, call), ""
+}

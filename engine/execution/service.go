@@ -1,0 +1,241 @@
+package execution
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"paragon/engine/cache"
+	"paragon/engine/queue"
+	"paragon/engine/store"
+	"paragon/schema"
+)
+
+// ServiceOptions are what a Service works with.
+type ServiceOptions struct {
+	Redis redis.UniversalClient
+	// Lanes is the number of lanes, the same in all processes.
+	Lanes  int
+	Config *cache.Cache
+	Queue  *queue.Client
+	// Store is where history is read and durable runs are written.
+	Store store.Runs
+	// AlwaysDurable makes every run durable, whatever its workflow says.
+	AlwaysDurable bool
+	// LogLimit is how many bytes of log may wait for the store before no run
+	// is accepted any more; 0: no limit.
+	LogLimit int64
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Service is the run side of the API: it accepts, shows, cancels and replays
+// runs. Its methods are safe for concurrent use, and return *schema.Problem
+// (maybe wrapped) for what a caller can act on.
+type Service struct {
+	opts   ServiceOptions
+	ledger *ledger
+	intake *intake
+	bus    *bus
+	told   *told
+}
+
+// NewService makes a service; Start it before use.
+func NewService(opts ServiceOptions) *Service {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	l := newLedger(opts.Redis, opts.Lanes, "", opts.Now)
+	l.logLimit = opts.LogLimit / int64(opts.Lanes)
+	in := newIntake(l, opts.Config, opts.Queue, opts.Store, opts.AlwaysDurable, opts.Now)
+	return &Service{
+		opts:   opts,
+		ledger: l,
+		intake: in,
+		bus:    &bus{ledger: l, intake: in, queue: opts.Queue, config: opts.Config, now: opts.Now},
+		told:   newTold(opts.Redis, opts.Lanes),
+	}
+}
+
+// Start begins to listen for runs that end.
+func (s *Service) Start(ctx context.Context) error { return s.told.start(ctx) }
+
+// Stop ends what Start began, and waits for what is being accepted.
+func (s *Service) Stop(ctx context.Context) error {
+	return errors.Join(s.intake.stop(ctx), s.ledger.stop(ctx), s.told.stop(ctx))
+}
+
+// Trigger accepts a run. Once it returns without an error the run is not lost.
+func (s *Service) Trigger(ctx context.Context, req Request) (*schema.Run, error) {
+	id, start, known, err := s.intake.accept(ctx, req, nil)
+	if err != nil {
+		return nil, err
+	}
+	if known {
+		return s.Get(ctx, req.Project, id)
+	}
+	st := state{id: id, start: *start}
+	run := st.skeleton()
+	run.Status = schema.RunQueued
+	return run, nil
+}
+
+// Get returns a run as it is now.
+func (s *Service) Get(ctx context.Context, project, id string) (*schema.Run, error) {
+	st, err := s.live(ctx, project, id)
+	switch {
+	case err != nil && !errors.Is(err, errNotLive):
+		return nil, err
+	case err == nil:
+		return st.run()
+	}
+	run, err := s.opts.Store.Run(ctx, project, id)
+	return run, storeError(err, id)
+}
+
+// errNotLive says that Redis does not have the run: it may be history.
+var errNotLive = errors.New("the run is not in Redis")
+
+// live loads a run of the project from Redis.
+func (s *Service) live(ctx context.Context, project, id string) (*state, error) {
+	if _, ok := LaneOfRun(id); !ok {
+		return nil, notFound("%q is not the id of a run", id)
+	}
+	st, err := s.ledger.load(ctx, id)
+	switch {
+	case err != nil:
+		return nil, unavailable("the run can't be read: Redis does not answer", err)
+	case st == nil:
+		return nil, errNotLive
+	case st.start.Project != project:
+		return nil, notFound("run %q does not exist", id)
+	}
+	return st, nil
+}
+
+func storeError(err error, id string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return notFound("run %q does not exist", id)
+	case errors.Is(err, store.ErrUnavailable):
+		return unavailable("the history can't be read: the SQL store does not answer", err)
+	}
+	return err
+}
+
+// Steps returns the records of a run's steps in the order in which they were
+// written.
+func (s *Service) Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error) {
+	st, err := s.live(ctx, project, id)
+	if err != nil && !errors.Is(err, errNotLive) {
+		return nil, err
+	}
+	if st == nil {
+		if _, err := s.opts.Store.Run(ctx, project, id); err != nil {
+			return nil, storeError(err, id)
+		}
+	}
+	written, err := s.opts.Store.Steps(ctx, project, id)
+	if err != nil && st == nil {
+		return nil, storeError(err, id)
+	}
+	if st == nil {
+		return written, nil
+	}
+	waiting, err := s.unwritten(ctx, id)
+	if err != nil {
+		return nil, unavailable("the run's log can't be read: Redis does not answer", err)
+	}
+	return mergeSteps(written, waiting, st.steps), nil
+}
+
+// Cancel asks for a run to be canceled, and returns it as it is then: its
+// worker ends it at once, unless it is between two checkpoints.
+func (s *Service) Cancel(ctx context.Context, project, id, actor string) (*schema.Run, error) {
+	if st, err := s.live(ctx, project, id); err != nil && !errors.Is(err, errNotLive) {
+		return nil, err
+	} else if st == nil {
+		run, err := s.opts.Store.Run(ctx, project, id)
+		if err != nil {
+			return nil, storeError(err, id)
+		}
+		return nil, alreadyEnded(run)
+	}
+	reason := "canceled"
+	if actor != "" {
+		reason = "canceled by " + actor
+	}
+	code, err := tell(ctx, s.ledger, s.opts.Queue, id, signal{Kind: "cancel", Reason: reason}, "")
+	if err != nil {
+		return nil, unavailable("the run can't be reached: Redis does not answer", err)
+	}
+	run, err := s.Get(ctx, project, id)
+	if err != nil {
+		return nil, err
+	}
+	if code == signalEnded {
+		return nil, alreadyEnded(run)
+	}
+	return run, nil
+}
+
+func alreadyEnded(run *schema.Run) error {
+	return &schema.Problem{
+		Type: schema.ProblemConflict, Title: "Conflict", Status: 409,
+		Detail: "run " + run.ID + " has ended already: it " + string(run.Status),
+	}
+}
+
+// Replay starts a new run of the same workflow, in its current revision, with
+// the input of an earlier one; from a step on (an id of a top-level step) it
+// keeps the results of the steps before it.
+func (s *Service) Replay(ctx context.Context, project, id, fromStep, actor string) (*schema.Run, error) {
+	old, err := s.Get(ctx, project, id)
+	if err != nil {
+		return nil, err
+	}
+	req := Request{
+		Project: project, Workflow: old.Workflow, Input: old.Input,
+		Trigger: old.Trigger,
+	}
+	req.Trigger.Kind, req.Trigger.Actor, req.Trigger.Parent = "replay", actor, id
+	wf, err := s.intake.workflow(req)
+	if err != nil {
+		return nil, err
+	}
+	var history []schema.StepRecord
+	if fromStep != "" {
+		recs, err := s.Steps(ctx, project, id)
+		if err != nil {
+			return nil, err
+		}
+		if history, err = before(wf.Workflow, recs, fromStep); err != nil {
+			return nil, err
+		}
+	}
+	now := s.opts.Now().UTC()
+	req.Trigger.Time = now
+	st := &start{
+		Project: project, Workflow: wf.Name, Revision: wf.Revision, CreatedAt: now, Trigger: req.Trigger,
+		Input: old.Input, Priority: wf.Spec.Priority, Durability: wf.Spec.Durability,
+	}
+	if s.opts.AlwaysDurable {
+		st.Durability = schema.DurabilityStore
+	}
+	newID, _, _, err := s.intake.write(ctx, NewRunID(now, s.intake.laneFor(req)), st, "", history)
+	if err != nil {
+		return nil, err
+	}
+	shown := state{id: newID, start: *st}
+	run := shown.skeleton()
+	run.Status = schema.RunQueued
+	return run, nil
+}

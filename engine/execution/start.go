@@ -1,0 +1,203 @@
+package execution
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"paragon/schema"
+)
+
+// start is what a run needs to begin, and to begin again: it is written once,
+// when the run is accepted, to Redis and with durability store to SQL.
+type start struct {
+	Project     string            `json:"project"`
+	Workflow    string            `json:"workflow"`
+	Revision    int64             `json:"revision"`
+	CreatedAt   time.Time         `json:"createdAt"`
+	Trigger     schema.Trigger    `json:"trigger"`
+	Input       json.RawMessage   `json:"input,omitempty"`
+	Priority    schema.Priority   `json:"priority,omitempty"`
+	Durability  schema.Durability `json:"durability,omitempty"`
+	TraceParent string            `json:"traceParent,omitempty"`
+	// Caller is the step that called this run and waits for its end.
+	Caller *caller `json:"caller,omitempty"`
+}
+
+// caller is a step of another run.
+type caller struct {
+	Run  string `json:"run"`
+	Path string `json:"path"`
+}
+
+func (s *start) priority() schema.Priority {
+	if s.Priority == "" {
+		return schema.PriorityNormal
+	}
+	return s.Priority
+}
+
+// state is a run as Redis holds it, read from its hash.
+type state struct {
+	id     string
+	start  start
+	status schema.RunStatus
+	fence  int64
+	worker string
+	// recoveries counts takeovers since the last progress, total all.
+	recoveries, total int
+	startedAt         time.Time
+	waitUntil         time.Time
+	steps             []schema.StepRecord
+	sealed            map[string][]byte // checkpoints that hold a secret, by path
+	mail              []mail
+	signalCount       int64
+	ended             json.RawMessage // the run as it ended
+	response          json.RawMessage
+}
+
+// The fields of a run's hash.
+const (
+	fieldStart     = "m"
+	fieldStatus    = "st"
+	fieldFence     = "f"
+	fieldWorker    = "w"
+	fieldStarted   = "at"
+	fieldWaitUntil = "wu"
+	fieldRecovered = "rc" // since the last progress
+	fieldTakeovers = "rt" // in all
+	fieldSignals   = "sg" // how many came
+	fieldResponse  = "rs"
+	fieldEnd       = "end"
+	prefixStep     = "s:"
+	prefixSealed   = "x:"
+	prefixSignal   = "i:"
+)
+
+// parseState reads the fields of a run's hash, given as pairs.
+func parseState(id string, pairs []string) (*state, error) {
+	s := &state{id: id}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if err := s.take(pairs[i], pairs[i+1]); err != nil {
+			return nil, fmt.Errorf("run %s: field %s in Redis: %w", id, pairs[i], err)
+		}
+	}
+	if s.start.Workflow == "" {
+		return nil, fmt.Errorf("run %s: its start record is missing in Redis", id)
+	}
+	return s, nil
+}
+
+func (s *state) take(field, value string) (err error) {
+	switch field {
+	case fieldStart:
+		return json.Unmarshal([]byte(value), &s.start)
+	case fieldStatus:
+		s.status = schema.RunStatus(value)
+	case fieldFence:
+		_, err = fmt.Sscan(value, &s.fence)
+	case fieldWorker:
+		s.worker = value
+	case fieldStarted:
+		s.startedAt, err = millis(value)
+	case fieldWaitUntil:
+		s.waitUntil, err = millis(value)
+	case fieldRecovered:
+		_, err = fmt.Sscan(value, &s.recoveries)
+	case fieldTakeovers:
+		_, err = fmt.Sscan(value, &s.total)
+	case fieldSignals:
+		_, err = fmt.Sscan(value, &s.signalCount)
+	case fieldResponse:
+		s.response = json.RawMessage(value)
+	case fieldEnd:
+		s.ended = json.RawMessage(value)
+	default:
+		return s.takePrefixed(field, value)
+	}
+	return err
+}
+
+func (s *state) takePrefixed(field, value string) error {
+	if len(field) < 3 {
+		return nil
+	}
+	switch field[:2] {
+	case prefixStep:
+		var rec schema.StepRecord
+		if err := json.Unmarshal([]byte(value), &rec); err != nil {
+			return err
+		}
+		s.steps = append(s.steps, rec)
+	case prefixSealed:
+		if s.sealed == nil {
+			s.sealed = map[string][]byte{}
+		}
+		s.sealed[field[2:]] = []byte(value)
+	case prefixSignal:
+		m := mail{field: field}
+		if err := json.Unmarshal([]byte(value), &m.signal); err != nil {
+			return err
+		}
+		s.mail = append(s.mail, m)
+	}
+	return nil
+}
+
+func millis(text string) (time.Time, error) {
+	var ms int64
+	if _, err := fmt.Sscan(text, &ms); err != nil {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(ms).UTC(), nil
+}
+
+// run is the state as the API shows it.
+func (s *state) run() (*schema.Run, error) {
+	if s.ended != nil {
+		var run schema.Run
+		if err := json.Unmarshal(s.ended, &run); err != nil {
+			return nil, fmt.Errorf("run %s: its end in Redis: %w", s.id, err)
+		}
+		return &run, nil
+	}
+	run := s.skeleton()
+	run.Status = s.status
+	if !s.waitUntil.IsZero() && s.status == schema.RunWaiting {
+		until := s.waitUntil
+		run.WaitUntil = &until
+	}
+	for _, rec := range s.steps {
+		run.Attempts += rec.Attempt
+	}
+	return run, nil
+}
+
+// skeleton is what of a run does not change.
+func (s *state) skeleton() *schema.Run {
+	run := &schema.Run{
+		ID:         s.id,
+		Project:    s.start.Project,
+		Workflow:   s.start.Workflow,
+		Revision:   s.start.Revision,
+		Trigger:    s.start.Trigger,
+		Input:      s.start.Input,
+		CreatedAt:  s.start.CreatedAt,
+		Recoveries: s.total,
+		TraceID:    traceID(s.start.TraceParent),
+	}
+	if !s.startedAt.IsZero() {
+		started := s.startedAt
+		run.StartedAt = &started
+	}
+	return run
+}
+
+// traceID is the trace-id of a traceparent (W3C Trace Context section 3.2.2),
+// empty for none.
+func traceID(parent string) string {
+	if len(parent) < 35 {
+		return ""
+	}
+	return parent[3:35]
+}

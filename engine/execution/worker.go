@@ -1,0 +1,282 @@
+package execution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"paragon/engine/cache"
+	"paragon/engine/queue"
+	"paragon/engine/steps"
+	"paragon/schema"
+	"paragon/workflows"
+)
+
+// WorkerOptions are what a Worker works with.
+type WorkerOptions struct {
+	Redis redis.UniversalClient
+	// QueueRedis is the client that asynq gets; nil takes Redis.
+	QueueRedis redis.UniversalClient
+	Lanes      int
+	Config     *cache.Cache
+	Queue      *queue.Client
+	// Performers performs the steps with an outside effect, by kind. The
+	// worker performs emit and call itself.
+	Performers map[workflows.StepKind]steps.Performer
+	// Capacity is how many runs execute at once. Default 1000.
+	Capacity int
+	// Drain is how long Stop lets attempts under way go on. Default 25s.
+	Drain time.Duration
+	// ID identifies the worker; default a random one.
+	ID  string
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Worker executes runs.
+type Worker struct {
+	opts     WorkerOptions
+	log      *slog.Logger
+	ledger   *ledger
+	intake   *intake
+	bus      *bus
+	consumer *queue.Consumer
+
+	mu     sync.Mutex
+	room   *sync.Cond // signaled when a run leaves
+	active map[string]*segment
+	stop   bool // no new run is taken
+
+	// ctx ends when attempts under way must end; runs counts segments, loops
+	// the worker's own goroutines.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	// writes ends when a checkpoint can't be waited for any longer.
+	writes     context.Context
+	stopWrites context.CancelFunc
+	runs       sync.WaitGroup
+	loops      sync.WaitGroup
+	quit       context.CancelFunc
+}
+
+// lastWrites is how long interrupted runs may try to be given back.
+const lastWrites = 3 * time.Second
+
+// errShutdown is the cause of what ends because the worker does.
+var errShutdown = errors.New("the worker is shutting down")
+
+// NewWorker makes a worker; Start it to execute runs.
+func NewWorker(opts WorkerOptions) *Worker {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Capacity <= 0 {
+		opts.Capacity = 1000
+	}
+	if opts.Drain <= 0 {
+		opts.Drain = 25 * time.Second
+	}
+	if opts.ID == "" {
+		opts.ID = NewWorkerID()
+	}
+	if opts.QueueRedis == nil {
+		opts.QueueRedis = opts.Redis
+	}
+	w := &Worker{opts: opts, log: opts.Log.With("worker", opts.ID), active: map[string]*segment{}}
+	w.room = sync.NewCond(&w.mu)
+	w.ledger = newLedger(opts.Redis, opts.Lanes, opts.ID, opts.Now)
+	w.intake = newIntake(w.ledger, opts.Config, opts.Queue, nil, false, opts.Now)
+	w.bus = &bus{ledger: w.ledger, intake: w.intake, queue: opts.Queue, config: opts.Config, now: opts.Now}
+	w.consumer = queue.NewConsumer(opts.QueueRedis, queue.ConsumerOptions{
+		Lanes:   queue.Lanes(opts.Lanes),
+		Handler: w.take,
+		Ready:   w.ready,
+		Log:     opts.Log,
+	})
+	return w
+}
+
+// NewWorkerID makes an id for a worker process.
+func NewWorkerID() string { return "w" + NewRunID(time.Now(), 0)[1:25] }
+
+// Start begins to execute runs. It returns once the worker is known to the
+// others and its queues are open.
+func (w *Worker) Start(ctx context.Context) error {
+	w.ctx, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	w.writes, w.stopWrites = context.WithCancel(context.WithoutCancel(ctx))
+	loops, quit := context.WithCancel(context.WithoutCancel(ctx))
+	w.quit = quit
+	if err := beat(ctx, w.opts.Redis, w.opts.ID); err != nil {
+		quit()
+		return fmt.Errorf("register worker: %w", err)
+	}
+	w.loops.Add(3)
+	go func() { defer w.loops.Done(); w.keepBeating(loops) }()
+	go func() { defer w.loops.Done(); w.followSignals(loops) }()
+	go func() { defer w.loops.Done(); w.reconcile(loops) }()
+	if err := w.consumer.Start(ctx); err != nil {
+		quit()
+		w.loops.Wait()
+		return fmt.Errorf("open the queues: %w", err)
+	}
+	return nil
+}
+
+// Stop drains the worker: it takes no more runs, lets attempts under way end
+// within Drain, gives every run back, and leaves. No attempt that it cuts short
+// is counted.
+func (w *Worker) Stop(ctx context.Context) error {
+	w.mu.Lock()
+	w.stop = true
+	w.room.Broadcast()
+	w.mu.Unlock()
+	w.consumer.Quiesce()
+
+	drained := make(chan struct{})
+	go func() { w.runs.Wait(); close(drained) }()
+	limit := time.NewTimer(w.opts.Drain)
+	defer limit.Stop()
+	select {
+	case <-drained:
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	w.cancel(errShutdown)
+	grace := time.AfterFunc(lastWrites, w.stopWrites)
+	<-drained
+	grace.Stop()
+	w.stopWrites()
+	err := errors.Join(w.consumer.Stop(ctx), w.ledger.stop(ctx))
+	w.quit()
+	w.loops.Wait()
+	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	return errors.Join(err, leaveWorkers(leave, w.opts.Redis, w.opts.ID))
+}
+
+// Active is how many runs the worker executes now.
+func (w *Worker) Active() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.active)
+}
+
+// stopping tells whether no new effect may begin.
+func (w *Worker) stopping() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stop
+}
+
+// ready waits for room for more runs.
+func (w *Worker) ready(ctx context.Context, _ queue.Target) error {
+	release := context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		w.room.Broadcast()
+		w.mu.Unlock()
+	})
+	defer release()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.active) >= w.opts.Capacity && ctx.Err() == nil && !w.stop {
+		w.room.Wait()
+	}
+	if w.stop {
+		return errShutdown
+	}
+	return ctx.Err()
+}
+
+// take claims the runs of a bundle and begins their segments. A run that is
+// not queued any more (another delivery of the same job came first) is left
+// alone.
+func (w *Worker) take(ctx context.Context, b queue.Bundle) error {
+	if b.Lane >= len(w.ledger.lanes) {
+		return fmt.Errorf("lane %d is not one of the %d lanes of this worker", b.Lane, len(w.ledger.lanes))
+	}
+	states, broken := w.ledger.claim(ctx, w.ledger.lanes[b.Lane], b.IDs)
+	if states == nil && len(broken) > 0 {
+		return broken[0]
+	}
+	for _, err := range broken {
+		// Such a run can't be executed by any worker; the reaper gives it back
+		// until it counts as poison.
+		w.log.Error("a run can't be read", "error", err)
+	}
+	for _, st := range states {
+		w.begin(st)
+	}
+	return nil
+}
+
+func (w *Worker) begin(st *state) {
+	seg := newSegment(w, st)
+	w.mu.Lock()
+	w.active[st.id] = seg
+	w.runs.Add(1)
+	w.mu.Unlock()
+	go func() {
+		defer w.runs.Done()
+		defer w.end(seg)
+		seg.run()
+	}()
+}
+
+// end forgets a segment. A run that was parked may be here again already.
+func (w *Worker) end(seg *segment) {
+	w.mu.Lock()
+	if w.active[seg.state.id] == seg {
+		delete(w.active, seg.state.id)
+	}
+	w.room.Signal()
+	w.mu.Unlock()
+}
+
+// followSignals tells segments that their mailbox has something new.
+func (w *Worker) followSignals(ctx context.Context) {
+	channels := make([]string, len(w.ledger.lanes))
+	for i := range channels {
+		channels[i] = queue.Key(i, "signal")
+	}
+	sub := w.opts.Redis.Subscribe(ctx, channels...)
+	defer sub.Close()
+	messages := sub.Channel()
+	for {
+		select {
+		case msg, ok := <-messages:
+			if !ok {
+				return
+			}
+			w.mu.Lock()
+			seg := w.active[msg.Payload]
+			w.mu.Unlock()
+			if seg != nil {
+				seg.nudge()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// enqueueJobs puts runs of a lane back into their queues.
+func enqueueJobs(ctx context.Context, q *queue.Client, ln *lane, jobs []job) error {
+	byPriority := map[schema.Priority][]string{}
+	for _, j := range jobs {
+		byPriority[j.priority] = append(byPriority[j.priority], j.id)
+	}
+	for priority, ids := range byPriority {
+		if err := q.Enqueue(ctx, queue.Target{Lane: ln.number, Priority: priority}, ids...); err != nil {
+			return fmt.Errorf("queue %d runs of lane %d: %w", len(ids), ln.number, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,14 @@
+-- Removes what the store has now: the log up to a position, and the runs that
+-- ended in it.
+--
+-- KEYS[1]  lane prefix
+-- ARGV     position, bytes of the log values up to it, ids of ended runs
+local prefix = KEYS[1] .. ':'
+redis.call('XTRIM', prefix .. 'log', 'MINID', ARGV[1])
+redis.call('XDEL', prefix .. 'log', ARGV[1])
+if tonumber(ARGV[2]) > 0 then redis.call('DECRBY', prefix .. 'logbytes', ARGV[2]) end
+for i = 3, #ARGV do
+  redis.call('DEL', prefix .. 'run:' .. ARGV[i])
+  redis.call('ZREM', prefix .. 'live', ARGV[i])
+end
+return 1

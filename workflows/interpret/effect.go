@@ -1,0 +1,224 @@
+package interpret
+
+import (
+	"encoding/json"
+	"time"
+
+	"paragon/schema"
+	"paragon/workflows"
+)
+
+// progressEffect begins an attempt when one is due.
+func (m *Machine) progressEffect(n *node) {
+	switch {
+	case n.inflight:
+	case n.rec.Status == schema.StepWaiting && !n.rec.WaitUntil.IsZero() && !m.now.Before(n.rec.WaitUntil):
+		called := calledRun(n)
+		n.rec.Result = nil
+		m.failNode(n, &schema.RunError{Type: "timeout", Message: "the called run " + called + " did not end before the step's timeout"})
+	case n.rec.Status == schema.StepWaiting: // a called run that has not ended
+		if !n.rec.WaitUntil.IsZero() {
+			m.wakeAt(n.rec.WaitUntil)
+		}
+		m.decision.Calls = append(m.decision.Calls, CallWait{Path: n.path, Run: calledRun(n)})
+	case n.rec.Status == schema.StepRetrying && m.now.Before(n.rec.RetryAt):
+		m.wakeAt(n.rec.RetryAt)
+	default:
+		n.rec.Status = schema.StepRunning
+		n.inflight = true
+		m.inflight[n.path] = n
+		m.decision.Perform = append(m.decision.Perform, Action{
+			Step: n.step, Path: n.path, Attempt: n.rec.Attempt + 1, Scope: m.at(n),
+		})
+	}
+}
+
+// Complete tells how an attempt that Next asked for ended. Outcomes of aborted
+// or unknown paths are dropped. It takes effect at the next decision; its
+// record is in that decision.
+func (m *Machine) Complete(path string, out Outcome) {
+	n := m.inflight[path]
+	if n == nil || m.ended {
+		return
+	}
+	delete(m.inflight, path)
+	n.inflight = false
+	if out.Interrupted {
+		return // the attempt is not charged; it is due again
+	}
+	m.attempts++
+	n.rec.Attempt++
+	out.Attempt.Number = n.rec.Attempt
+	n.rec.Attempts = append(n.rec.Attempts, out.Attempt)
+	m.now = out.Attempt.EndedAt
+	switch {
+	case out.Attempt.Error != nil:
+		m.attemptFailed(n, out)
+	case out.Called != "":
+		n.rec.Status = schema.StepWaiting
+		if limit := time.Duration(n.step.Spec.Timeout); limit > 0 {
+			n.rec.WaitUntil = m.now.Add(limit)
+		}
+		n.rec.Result, _ = json.Marshal(map[string]string{"id": out.Called}) // a plain string
+		m.pend(n)
+	default:
+		n.rec.Status, n.rec.EndedAt = schema.StepSucceeded, m.now
+		n.rec.Result, n.rec.Error = out.Result, nil
+		n.rec.RetryAt = noTime
+		n.result = decode(out.Result)
+		m.pend(n)
+	}
+}
+
+// pend keeps a record for the next decision.
+func (m *Machine) pend(n *node) {
+	m.pending = append(m.pending, n.rec)
+	n.rec.Attempts = nil
+}
+
+func (m *Machine) attemptFailed(n *node, out Outcome) {
+	failed := *out.Attempt.Error
+	failed.Step, failed.At = n.path, n.step.At
+	n.rec.Error = &failed
+	wait, again := m.retry(n, out)
+	if !again {
+		n.rec.Status, n.rec.EndedAt, n.rec.RetryAt = schema.StepFailed, m.now, noTime
+	} else {
+		n.rec.Status, n.rec.RetryAt = schema.StepRetrying, m.now.Add(wait)
+	}
+	m.pend(n)
+}
+
+// retry says whether the step is tried again, and after which wait.
+func (m *Machine) retry(n *node, out Outcome) (time.Duration, bool) {
+	policy := n.step.Retry
+	if policy == nil || out.Fatal || n.rec.Attempt >= policy.MaxAttempts || !retryable(policy.On, out.Attempt.Error) {
+		return 0, false
+	}
+	wait := backoff(policy, n.rec.Attempt, m.in.ID+"/"+n.path)
+	if asked := time.Duration(out.Attempt.RetryAfter); asked > wait {
+		// The far side's word counts, within what the policy allows.
+		wait = min(asked, policy.MaxInterval)
+	}
+	if policy.MaxElapsed > 0 && m.now.Add(wait).Sub(n.rec.StartedAt) > policy.MaxElapsed {
+		return 0, false
+	}
+	return wait, true
+}
+
+// CallEnded tells that a called run has ended. It reports whether the step at
+// the path waited for that run.
+func (m *Machine) CallEnded(path, run string, now time.Time, end End) bool {
+	n := m.find(path)
+	if m.ended || n == nil || n.step.Kind != workflows.StepCall || n.rec.Status != schema.StepWaiting || calledRun(n) != run {
+		return false
+	}
+	n.rec.EndedAt, n.rec.WaitUntil = now, noTime
+	if end.Status == schema.RunSucceeded {
+		n.rec.Status, n.rec.Result, n.rec.Error = schema.StepSucceeded, end.Output, nil
+		n.result = decode(end.Output)
+	} else {
+		message := "the called run " + run + " was " + string(end.Status)
+		if end.Error != nil {
+			message = "the called run " + run + " failed: " + end.Error.Message
+		}
+		n.rec.Status, n.rec.Result = schema.StepFailed, nil
+		n.rec.Error = &schema.RunError{Type: "call", Message: message, Step: n.path, At: n.step.At}
+	}
+	m.pend(n)
+	return true
+}
+
+func calledRun(n *node) string {
+	var called struct{ ID string }
+	_ = json.Unmarshal(n.rec.Result, &called) // ours; an unreadable one names no run
+	return called.ID
+}
+
+// find returns the open node at a path, nil when there is none.
+func (m *Machine) find(path string) *node {
+	var found *node
+	look := func(n *node) {
+		if n.path == path {
+			found = n
+		}
+	}
+	m.eachOpen(m.root, look)
+	if m.failure != nil {
+		m.eachOpen(m.failure, look)
+	}
+	return found
+}
+
+// eachOpen visits the nodes of a block that have not ended, outer ones first,
+// in a fixed order.
+func (m *Machine) eachOpen(b *block, visit func(*node)) {
+	n := b.cur
+	if n == nil || n.rec.Status.Ended() {
+		return
+	}
+	visit(n)
+	if n.branch != nil {
+		m.eachOpen(n.branch, visit)
+	}
+	for _, inner := range n.branches {
+		m.eachOpen(inner, visit)
+	}
+	if n.items != nil {
+		for _, i := range sortedKeys(n.items.open) {
+			m.eachOpen(n.items.open[i], visit)
+		}
+	}
+}
+
+// abandon gives up what is open inside a block step that has failed.
+func (m *Machine) abandon(n *node) {
+	cause := &schema.RunError{Type: "canceled", Message: "another part of " + n.path + " failed"}
+	for _, b := range n.branches {
+		m.cancelOpen(b, cause)
+	}
+	if n.items != nil {
+		for _, i := range sortedKeys(n.items.open) {
+			m.cancelOpen(n.items.open[i], cause)
+		}
+	}
+}
+
+func (m *Machine) cancelOpen(b *block, cause *schema.RunError) {
+	m.eachOpen(b, func(n *node) {
+		if n.inflight {
+			delete(m.inflight, n.path)
+			m.decision.Abort = append(m.decision.Abort, n.path)
+			n.inflight = false
+		}
+		m.decision.Perform = withoutPath(m.decision.Perform, n.path)
+		n.rec.Status, n.rec.EndedAt = schema.StepCanceled, m.now
+		n.rec.Error = &schema.RunError{Type: cause.Type, Message: cause.Message, Step: n.path, At: n.step.At}
+		n.rec.RetryAt, n.rec.WaitUntil = noTime, noTime
+		m.record(n)
+	})
+}
+
+func withoutPath(actions []Action, path string) []Action {
+	for i := range actions {
+		if actions[i].Path == path {
+			return append(actions[:i], actions[i+1:]...)
+		}
+	}
+	return actions
+}
+
+func retryable(on workflows.RetryOn, err *schema.RunError) bool {
+	if on.Any {
+		return true
+	}
+	switch err.Type {
+	case "timeout":
+		return on.Timeout
+	case "network":
+		return on.Network
+	case "http":
+		return on.Codes[err.Status] || on.Classes[err.Status/100]
+	}
+	return false
+}

@@ -1,0 +1,375 @@
+package interpret
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"paragon/schema"
+	"paragon/workflows"
+)
+
+// Input is what is fixed for the whole of a run.
+type Input struct {
+	Workflow *workflows.Workflow
+	// ID, Project and Revision identify the run.
+	ID, Project string
+	Revision    int64
+	CreatedAt   time.Time
+	Trigger     schema.Trigger
+	// Input is a JSON value.
+	Input any
+	// Secrets holds the plaintext of the secrets that the workflow names.
+	Secrets map[string]any
+	// Settings and User are set for workflows that run for users.
+	Settings, User any
+}
+
+// Decision is what happens next. The records must be durable before any of the
+// actions begins.
+type Decision struct {
+	// Records are the steps that changed since the decision before.
+	Records []schema.StepRecord
+	// Perform lists the effects to begin now; they may run at the same time.
+	Perform []Action
+	// Abort lists the paths of effects under way whose outcome is no longer
+	// wanted.
+	Abort []string
+	// Wake is when the next decision is due if nothing else happens; zero for
+	// never. It is never before a run has ended.
+	Wake time.Time
+	// Events lists the events waited for.
+	Events []EventWait
+	// Calls lists the called runs waited for.
+	Calls []CallWait
+	// End is set once, when the run has ended. The other fields but Records
+	// and Abort are empty then.
+	End *End
+}
+
+// Action is an attempt at a step's effect.
+type Action struct {
+	Step *workflows.Step
+	Path string
+	// Attempt counts from 1.
+	Attempt int
+	Scope   *workflows.Scope
+}
+
+// EventWait is a wait for an event.
+type EventWait struct {
+	Path string
+	// Name is the event's name.
+	Name string
+	// Since is when the wait began: an event received before it is not meant.
+	Since time.Time
+}
+
+// CallWait is a wait for a called run's end.
+type CallWait struct {
+	Path string
+	Run  string
+}
+
+// End is how a run ended.
+type End struct {
+	Status schema.RunStatus
+	Output json.RawMessage
+	Error  *schema.RunError
+}
+
+// Outcome is how an attempt at an effect ended.
+type Outcome struct {
+	Attempt schema.Attempt
+	// Result is the step's result, when Attempt.Error is nil.
+	Result json.RawMessage
+	// Fatal says that another attempt can't end otherwise.
+	Fatal bool
+	// Interrupted says that the attempt was cut short from outside and counts
+	// as none.
+	Interrupted bool
+	// Called is the run that a call step started and waits for.
+	Called string
+}
+
+// Machine decides for one run. It is not safe for concurrent use.
+type Machine struct {
+	in       Input
+	history  map[string]*schema.StepRecord
+	root     *block
+	failure  *block // spec.onFailure, once the run has failed
+	cause    *schema.RunError
+	deadline time.Time
+	canceled *schema.RunError
+	response *schema.StepRecord
+	inflight map[string]*node
+	ended    bool
+
+	// pending holds records of what completed since the last decision.
+	pending []schema.StepRecord
+
+	// what the decision under construction collects
+	now      time.Time
+	records  []schema.StepRecord
+	decision *Decision
+	attempts int
+}
+
+// New returns the machine of a run whose steps so far are history: the latest
+// record of each path, in any order.
+func New(in Input, history []schema.StepRecord) *Machine {
+	m := &Machine{
+		in:       in,
+		inflight: map[string]*node{},
+		deadline: in.CreatedAt.Add(in.Workflow.Timeout),
+	}
+	if len(history) > 0 {
+		m.history = make(map[string]*schema.StepRecord, len(history))
+		for i := range history {
+			m.history[history[i].Path] = &history[i]
+			m.attempts += history[i].Attempt
+		}
+	}
+	m.root = &block{steps: in.Workflow.Steps, scope: m.rootScope()}
+	return m
+}
+
+func (m *Machine) rootScope() *workflows.Scope {
+	in := &m.in
+	return &workflows.Scope{
+		Input:    in.Input,
+		Event:    eventScope(in.Trigger),
+		Trigger:  triggerScope(in.Trigger),
+		Steps:    map[string]any{},
+		Secrets:  in.Secrets,
+		Settings: in.Settings,
+		User:     in.User,
+		Run: map[string]any{
+			"id":        in.ID,
+			"project":   in.Project,
+			"createdAt": in.CreatedAt.UTC().Format(time.RFC3339Nano),
+		},
+		Workflow: map[string]any{"name": in.Workflow.Name, "revision": in.Revision},
+	}
+}
+
+// TriggerScope is what the expressions of a trigger see: the trigger with the
+// body that was received, and for an event the event.
+func TriggerScope(t schema.Trigger, body any) *workflows.Scope {
+	seen := triggerScope(t)
+	seen["body"] = body
+	return &workflows.Scope{Trigger: seen, Event: eventScope(t), Input: body, Now: t.Time, Seed: t.ID}
+}
+
+// eventScope is the event of a trigger, nil for none.
+func eventScope(t schema.Trigger) any {
+	if t.Event == "" {
+		return nil
+	}
+	return map[string]any{"name": t.Event, "time": t.Time.UTC().Format(time.RFC3339Nano), "data": decode(t.Data)}
+}
+
+func triggerScope(t schema.Trigger) map[string]any {
+	text := func(in map[string]string) map[string]any {
+		out := make(map[string]any, len(in))
+		for k, v := range in {
+			out[k] = v
+		}
+		return out
+	}
+	return map[string]any{
+		"kind":    t.Kind,
+		"id":      t.ID,
+		"actor":   t.Actor,
+		"time":    t.Time.UTC().Format(time.RFC3339Nano),
+		"method":  t.Method,
+		"headers": text(t.Headers),
+		"query":   text(t.Query),
+		"event":   t.Event,
+		"parent":  t.Parent,
+	}
+}
+
+// Attempts is how many attempts of steps the run has made.
+func (m *Machine) Attempts() int { return m.attempts }
+
+// Response is what the respond step said so far ({status, headers, body}), nil
+// when none has run.
+func (m *Machine) Response() json.RawMessage {
+	if m.response == nil {
+		return nil
+	}
+	return m.response.Result
+}
+
+// Cancel ends the run at the next decision. It has no effect on a run that has
+// ended.
+func (m *Machine) Cancel(reason string) {
+	if m.canceled == nil && !m.ended {
+		m.canceled = &schema.RunError{Type: "canceled", Message: reason}
+	}
+}
+
+// Poison ends the run as failed at the next decision, without running its
+// onFailure steps: what it does kills workers.
+func (m *Machine) Poison(reason string) {
+	if m.canceled == nil && !m.ended {
+		m.canceled = &schema.RunError{Type: "poison", Message: reason}
+	}
+}
+
+// Next decides. Effects under way stay under way unless they are in Abort; the
+// same call with nothing completed in between decides nothing new.
+func (m *Machine) Next(now time.Time) Decision {
+	d := Decision{}
+	m.now, m.decision = now, &d
+	m.records, m.pending = m.pending, nil
+	switch {
+	case m.ended:
+	case m.canceled != nil:
+		m.stop(m.canceled)
+	default:
+		m.walk()
+	}
+	d.Records = m.records
+	m.decision, m.records = nil, nil
+	return d
+}
+
+func (m *Machine) walk() {
+	if m.failure == nil {
+		if !m.now.Before(m.deadline) {
+			m.abortAll()
+			m.root.fail(&schema.RunError{
+				Type:    "timeout",
+				Message: "the run took longer than its timeout of " + schema.Duration(m.in.Workflow.Timeout).String(),
+			})
+		} else {
+			m.advance(m.root)
+		}
+		switch {
+		case m.root.err != nil && len(m.in.Workflow.OnFailure) > 0:
+			m.handleFailure()
+		case m.root.err != nil:
+			m.finish(schema.RunFailed, m.root.err)
+			return
+		case m.root.done:
+			m.finish(schema.RunSucceeded, nil)
+			return
+		}
+	}
+	if m.failure != nil {
+		m.advance(m.failure)
+		if m.failure.done || m.failure.err != nil {
+			// The failure of the run is what its caller must see; a failure
+			// while reporting it stays in the step's record.
+			m.finish(schema.RunFailed, m.cause)
+			return
+		}
+	}
+	if m.failure == nil {
+		m.wakeAt(m.deadline)
+	}
+}
+
+func (m *Machine) handleFailure() {
+	m.cause = m.root.err
+	scope := *m.root.scope
+	scope.Run = make(map[string]any, len(m.root.scope.Run)+1)
+	for k, v := range m.root.scope.Run {
+		scope.Run[k] = v
+	}
+	scope.Run["error"] = errorValue(m.cause)
+	m.failure = &block{steps: m.in.Workflow.OnFailure, scope: &scope}
+}
+
+// finish ends the run; the output of a run that succeeded is checked.
+func (m *Machine) finish(status schema.RunStatus, err *schema.RunError) {
+	end := &End{Status: status, Error: err}
+	if output, outErr := m.output(status); outErr != nil {
+		end.Status, end.Error = schema.RunFailed, outErr
+	} else {
+		end.Output = output
+	}
+	m.end(end)
+}
+
+// stop ends the run at once, whatever is under way.
+func (m *Machine) stop(cause *schema.RunError) {
+	m.abortAll()
+	status := schema.RunCanceled
+	if cause.Type == "poison" {
+		status = schema.RunFailed
+	}
+	m.cancelOpen(m.root, cause)
+	if m.failure != nil {
+		m.cancelOpen(m.failure, cause)
+	}
+	m.end(&End{Status: status, Error: cause})
+}
+
+func (m *Machine) end(end *End) {
+	m.ended = true
+	m.decision.End = end
+	m.decision.Perform, m.decision.Wake = nil, time.Time{}
+	m.decision.Events, m.decision.Calls = nil, nil
+}
+
+func (m *Machine) output(status schema.RunStatus) (json.RawMessage, *schema.RunError) {
+	var value any
+	switch {
+	case m.response != nil:
+		var said struct {
+			Body json.RawMessage `json:"body"`
+		}
+		if err := json.Unmarshal(m.response.Result, &said); err != nil {
+			return nil, &schema.RunError{Type: "internal", Message: "the recorded response is not JSON: " + err.Error()}
+		}
+		if status != schema.RunSucceeded || m.in.Workflow.Spec.OutputSchema == nil {
+			return said.Body, nil
+		}
+		if err := json.Unmarshal(said.Body, &value); err != nil {
+			return nil, &schema.RunError{Type: "internal", Message: "the recorded response is not JSON: " + err.Error()}
+		}
+	case status == schema.RunSucceeded && m.in.Workflow.Output != nil:
+		scope := *m.root.scope
+		scope.Now, scope.Seed = m.now, m.in.ID+"/output"
+		evaluated, err := m.in.Workflow.Output.Eval(&scope)
+		if err != nil {
+			return nil, expressionError(err)
+		}
+		value = evaluated
+	}
+	if status == schema.RunSucceeded {
+		if wrong := m.in.Workflow.CheckOutput(value); len(wrong) > 0 {
+			texts := make([]string, len(wrong))
+			for i, w := range wrong {
+				texts[i] = w.Field + ": " + w.Message
+			}
+			return nil, &schema.RunError{Type: "output", Message: "the output breaks spec.outputSchema: " + strings.Join(texts, "; ")}
+		}
+	}
+	if value == nil {
+		return nil, nil
+	}
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, &schema.RunError{Type: "expression", Message: "the output can't be written as JSON: " + err.Error()}
+	}
+	return raw, nil
+}
+
+func (m *Machine) wakeAt(t time.Time) {
+	if m.decision.Wake.IsZero() || t.Before(m.decision.Wake) {
+		m.decision.Wake = t
+	}
+}
+
+func (m *Machine) abortAll() {
+	for path := range m.inflight {
+		m.decision.Abort = append(m.decision.Abort, path)
+	}
+	slices.Sort(m.decision.Abort)
+	clear(m.inflight)
+}

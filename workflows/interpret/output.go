@@ -1,0 +1,139 @@
+package interpret
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"paragon/schema"
+	"paragon/workflows"
+)
+
+var noTime time.Time
+
+// respond evaluates the answer; it is the run's output from here on.
+func (m *Machine) respond(n *node) {
+	scope := m.at(n)
+	status := 200
+	said := map[string]any{}
+	for _, field := range []string{"status", "headers", "body"} {
+		v := n.step.Args.Field(field)
+		if v == nil {
+			continue
+		}
+		value, err := v.Eval(scope)
+		if err != nil {
+			m.failNode(n, expressionError(err))
+			return
+		}
+		said[field] = value
+	}
+	if given, ok := said["status"]; ok {
+		code, err := statusCode(given)
+		if err != nil {
+			m.failNode(n, &schema.RunError{Type: "expression", Message: "respond.status: " + err.Error()})
+			return
+		}
+		status = code
+	}
+	said["status"] = status
+	m.settleValue(n, said, nil)
+	if n.rec.Status == schema.StepSucceeded {
+		rec := n.rec
+		m.response = &rec
+	}
+}
+
+func statusCode(v any) (int, error) {
+	var code float64
+	switch v := v.(type) {
+	case int:
+		code = float64(v)
+	case int64:
+		code = float64(v)
+	case float64:
+		code = v
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil {
+			return 0, err
+		}
+		code = f
+	default:
+		return 0, fmt.Errorf("a status from 200 to 599 is wanted, not %T", v)
+	}
+	if code != float64(int(code)) || code < 200 || code > 599 {
+		return 0, fmt.Errorf("a status from 200 to 599 is wanted, not %v", v)
+	}
+	return int(code), nil
+}
+
+func (m *Machine) failStep(n *node) {
+	message, err := n.step.Args.Field("message").EvalString(m.at(n))
+	if err != nil {
+		m.failNode(n, expressionError(err))
+		return
+	}
+	kind := n.step.Spec.Fail.Type
+	if kind == "" {
+		kind = "fail"
+	}
+	m.failNode(n, &schema.RunError{Type: kind, Message: message})
+}
+
+// expressionError is the error of an expression, with its place.
+func expressionError(err error) *schema.RunError {
+	out := &schema.RunError{Type: "expression", Message: err.Error()}
+	var eval *workflows.EvalError
+	if errors.As(err, &eval) {
+		out.At = eval.At
+	}
+	return out
+}
+
+// errorValue is how expressions see an error.
+func errorValue(err *schema.RunError) map[string]any {
+	out := map[string]any{"type": err.Type, "message": err.Message}
+	if err.Status != 0 {
+		out["status"] = err.Status
+	}
+	if err.Step != "" {
+		out["step"] = err.Step
+	}
+	return out
+}
+
+// decode reads a recorded result; null for none.
+func decode(raw json.RawMessage) any {
+	if len(raw) == 0 {
+		return nil
+	}
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil // only what we marshaled ourselves is recorded
+	}
+	return v
+}
+
+func listOf(v any) ([]any, error) {
+	switch v := v.(type) {
+	case []any:
+		return v, nil
+	case nil:
+		return nil, nil
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var list []any
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, fmt.Errorf("a list is wanted, not %T", v)
+	}
+	return list, nil
+}
+
+func sortedKeys(in map[int]*block) []int { return slices.Sorted(maps.Keys(in)) }

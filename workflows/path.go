@@ -11,6 +11,8 @@ type path struct {
 	up    *path
 	name  string
 	index int // of a list element; -1 for a field
+	// element names a list element by its id instead of its index.
+	element string
 }
 
 // specPath is the root of the paths of a spec.
@@ -38,6 +40,10 @@ func (p *path) write(b *strings.Builder) {
 		p.up.write(b)
 	}
 	switch {
+	case p.element != "":
+		b.WriteByte('[')
+		b.WriteString(p.element)
+		b.WriteByte(']')
 	case p.index >= 0:
 		b.WriteByte('[')
 		b.WriteString(strconv.Itoa(p.index))

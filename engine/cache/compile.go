@@ -1,11 +1,6 @@
 package cache
 
-import (
-	"encoding/json"
-	"errors"
-
-	"paragon/workflows"
-)
+import "paragon/workflows"
 
 // secretSpec is the spec of a Secret in the store and in Redis.
 type secretSpec struct {
@@ -21,15 +16,11 @@ func compile(project, name string, e resourceEntry, doc document) *Workflow {
 		Workflow: &workflows.Workflow{Name: name},
 		Project:  project, Revision: e.revision, Labels: doc.Labels, digest: e.digest,
 	}
-	compiled, err := compileSpec(name, doc.Spec)
+	compiled, err := workflows.CompileSpec(name, doc.Spec)
 	if err != nil {
 		w.Broken = err
 		return w
 	}
 	w.Workflow = compiled
 	return w
-}
-
-func compileSpec(name string, spec json.RawMessage) (*workflows.Workflow, error) {
-	return nil, errors.New("the language is not here yet")
 }

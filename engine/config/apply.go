@@ -170,7 +170,7 @@ func (a *application) plan(ctx context.Context, doc document) (write, error) {
 	if doc.Kind == schema.KindSecret {
 		spec, digest, d := sealSecret(a.key, doc.Resource, current, a.values)
 		if d != nil {
-			d.File, d.Line, d.Column = doc.File, doc.Line, doc.Column
+			d.File, d.Line = doc.File, doc.Line
 			a.errs = append(a.errs, *d)
 			return w, nil
 		}

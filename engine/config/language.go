@@ -1,8 +1,7 @@
 package config
 
 import (
-	"encoding/json"
-	"errors"
+	"slices"
 
 	"paragon/engine/store"
 	"paragon/schema"
@@ -13,26 +12,36 @@ import (
 // document is one parsed and checked document of an apply.
 type document struct {
 	schema.Resource
-	// File, Line and Column say where it begins.
-	File         string
-	Line, Column int
+	// File and Line say where it begins.
+	File string
+	Line int
 	// Workflow is the compiled workflow, nil for another kind.
 	Workflow *workflows.Workflow
 }
 
 // parse reads the documents of the files and compiles the workflows. The
-// findings are of all files.
+// findings are those of all files.
 func parse(files []api.File) ([]document, []schema.Diagnostic) {
-	return nil, nil
+	sources := make([]workflows.Source, len(files))
+	for i, f := range files {
+		sources[i] = workflows.Source{File: f.Name, Data: []byte(f.Content)}
+	}
+	parsed, diags := workflows.Parse(sources...)
+	found := slices.Clone([]schema.Diagnostic(diags))
+	docs := make([]document, len(parsed))
+	for i := range parsed {
+		p := &parsed[i]
+		docs[i] = document{Resource: p.Resource, File: p.File, Line: p.Line}
+		if p.Resource.Kind == schema.KindWorkflow {
+			compiled, more := p.Compile()
+			docs[i].Workflow = compiled
+			found = append(found, more...)
+		}
+	}
+	return docs, found
 }
 
 // compile compiles a stored workflow.
 func compile(r store.Resource) (*workflows.Workflow, error) {
-	return nil, errors.New("")
-}
-
-// fieldChanges lists what a write changes, a secret's value as its digest.
-func fieldChanges(before, after store.Resource) ([]api.FieldChange, error) {
-	var _ json.RawMessage
-	return nil, nil
+	return workflows.CompileSpec(r.Metadata.Name, r.Spec)
 }

@@ -47,7 +47,7 @@ func (a *application) checkReferences(ctx context.Context, deletions []store.Res
 			if !ok {
 				a.result.Warnings = append(a.result.Warnings, schema.Diagnostic{Severity: schema.SeverityWarning, Code: "missing-secret",
 					Message:    fmt.Sprintf("secret %s does not exist; a step that uses it fails", name),
-					Suggestion: "set it with: paragonctl secret set " + name, Resource: me, File: d.File, Line: d.Line, Column: d.Column})
+					Suggestion: "set it with: paragonctl secret set " + name, Resource: me, File: d.File, Line: d.Line})
 			}
 		}
 		for _, c := range calledBy(d.Workflow.Spec) {
@@ -58,7 +58,7 @@ func (a *application) checkReferences(ctx context.Context, deletions []store.Res
 			if !ok {
 				a.errs = append(a.errs, schema.Diagnostic{Severity: schema.SeverityError, Code: "unknown-workflow",
 					Message:  fmt.Sprintf("step %s calls workflow %s, which does not exist", c.step, c.workflow),
-					Resource: me, Field: c.field, File: d.File, Line: d.Line, Column: d.Column})
+					Resource: me, Field: c.field, File: d.File, Line: d.Line})
 			}
 		}
 	}

@@ -25,9 +25,10 @@ type ApplyOptions struct {
 
 // Apply writes all documents of the request, or none, and answers with what
 // changed. Documents that are wrong are one *schema.Problem with a finding a
-// place.
+// place. When the first answer was lost and the request repeated, what it wrote
+// shows as unchanged.
 func (c *Client) Apply(ctx context.Context, req ApplyRequest, opts ApplyOptions) (*ApplyResult, error) {
-	r := &call{method: http.MethodPost, path: c.path("apply"), query: url.Values{}, key: NewIdempotencyKey()}
+	r := &call{method: http.MethodPost, path: c.path("apply"), query: url.Values{}, again: true}
 	if opts.DryRun {
 		r.query.Set("dryRun", "true")
 	}
@@ -39,7 +40,10 @@ func (c *Client) Apply(ctx context.Context, req ApplyRequest, opts ApplyOptions)
 	}
 	var out ApplyResult
 	r.into(&out)
-	return &out, c.do(ctx, r)
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return &out, nil
 }
 
 // Get returns a resource.
@@ -60,12 +64,23 @@ func (c *Client) All(ctx context.Context, kind schema.Kind) iter.Seq2[StoredReso
 	return pages(func(cursor string) (*List[StoredResource], error) { return c.List(ctx, kind, cursor, 0) })
 }
 
-// Delete ends a resource. With a revision other than 0 it fails with a 412
-// problem unless that is the current one.
-func (c *Client) Delete(ctx context.Context, ref schema.Ref, revision int64) error {
+// DeleteOptions changes what Delete does.
+type DeleteOptions struct {
+	// Revision, when it is not 0, must be the current one, or Delete fails
+	// with a 412 problem.
+	Revision int64
+	// Force deletes what others still use, too.
+	Force bool
+}
+
+// Delete ends a resource.
+func (c *Client) Delete(ctx context.Context, ref schema.Ref, opts DeleteOptions) error {
 	r := &call{method: http.MethodDelete, path: c.path(ref.Kind.Path(), ref.Name)}
-	if revision != 0 {
-		r.ifMatch = ETag(revision)
+	if opts.Revision != 0 {
+		r.ifMatch = ETag(opts.Revision)
+	}
+	if opts.Force {
+		r.query = url.Values{"force": {"true"}}
 	}
 	return c.do(ctx, r)
 }
@@ -79,7 +94,8 @@ func (c *Client) Revisions(ctx context.Context, ref schema.Ref, cursor string, l
 // Rollback writes an earlier revision again as the newest; 0 stands for the
 // one before the current.
 func (c *Client) Rollback(ctx context.Context, ref schema.Ref, revision int64) (*StoredResource, error) {
-	return post[StoredResource](ctx, c, c.path(ref.Kind.Path(), ref.Name, "rollback"), RollbackRequest{Revision: revision}, NewIdempotencyKey())
+	// Sent once: repeated, "the one before" would go back and forth.
+	return post[StoredResource](ctx, c, c.path(ref.Kind.Path(), ref.Name, "rollback"), RollbackRequest{Revision: revision})
 }
 
 // Keys returns a page of the project's API keys.
@@ -90,9 +106,8 @@ func (c *Client) Keys(ctx context.Context, cursor string) (*List[Key], error) {
 // CreateKey makes an API key. The answer is the one place where its token is
 // ever shown.
 func (c *Client) CreateKey(ctx context.Context, req CreateKeyRequest) (*CreatedKey, error) {
-	// A repeated request could make a second key that nobody knows of, so it
-	// carries no idempotency key and is sent once.
-	return post[CreatedKey](ctx, c, c.path("keys"), req, "")
+	// Sent once: repeated, it could make a second key that nobody knows of.
+	return post[CreatedKey](ctx, c, c.path("keys"), req)
 }
 
 // DeleteKey ends an API key, by its id.
@@ -158,8 +173,9 @@ func get[T any](ctx context.Context, c *Client, path string, query url.Values) (
 	return &out, nil
 }
 
-func post[T any](ctx context.Context, c *Client, path string, body any, key string) (*T, error) {
-	r := &call{method: http.MethodPost, path: path, key: key}
+// post makes a request that is sent once.
+func post[T any](ctx context.Context, c *Client, path string, body any) (*T, error) {
+	r := &call{method: http.MethodPost, path: path}
 	if body != nil {
 		if err := r.json(body); err != nil {
 			return nil, err

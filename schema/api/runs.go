@@ -160,17 +160,29 @@ func (c *Client) WaitRun(ctx context.Context, id string) (*schema.Run, error) {
 // Cancel stops a run: at once between steps, and the request in flight too. A
 // run that has ended already is a conflict.
 func (c *Client) Cancel(ctx context.Context, id string) (*schema.Run, error) {
-	return post[schema.Run](ctx, c, c.path("runs", id, "cancel"), nil, NewIdempotencyKey())
+	return post[schema.Run](ctx, c, c.path("runs", id, "cancel"), nil)
 }
 
 // Replay starts a new run with the input of an earlier one: from the start, or
 // from a step, with the earlier results of the steps before it.
 func (c *Client) Replay(ctx context.Context, id string, req ReplayRequest) (*schema.Run, error) {
-	return post[schema.Run](ctx, c, c.path("runs", id, "replay"), req, NewIdempotencyKey())
+	return post[schema.Run](ctx, c, c.path("runs", id, "replay"), req)
 }
+
+// bulkWait is what a replay of many runs may take beyond an ordinary request.
+const bulkWait = 5 * time.Minute
 
 // ReplayMany replays all the runs that a filter selects, or with DryRun counts
 // them.
 func (c *Client) ReplayMany(ctx context.Context, req BulkReplayRequest) (*BulkReplayResult, error) {
-	return post[BulkReplayResult](ctx, c, c.path("runs", "replay"), req, NewIdempotencyKey())
+	r := &call{method: http.MethodPost, path: c.path("runs", "replay"), wait: bulkWait, again: req.DryRun}
+	if err := r.json(req); err != nil {
+		return nil, err
+	}
+	var out BulkReplayResult
+	r.into(&out)
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return &out, nil
 }

@@ -1,0 +1,225 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/output"
+	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/schema/api"
+	"paragon/schema/api/contexts"
+)
+
+// NewAuth makes the auth group.
+func NewAuth(env *command.Env) *cobra.Command {
+	return command.NewGroup("auth", "Log in, log out and show who you are", newLogin(env), newStatus(env), newLogout(env))
+}
+
+// LoginOptions are what `auth login` takes.
+type LoginOptions struct {
+	env       *command.Env
+	withToken bool
+}
+
+func newLogin(env *command.Env) *cobra.Command {
+	o := &LoginOptions{env: env}
+	cmd := &cobra.Command{
+		Use:   "login",
+		Short: "Keep the token of an API key for a server",
+		Long: `Keep the token of an API key for a server, in a context. The token is asked for, or
+read from standard input with --with-token; it is tried before it is kept.
+
+--server and --project are kept with it. The context is the one that --context
+names, else the current one, else "default".`,
+		Example: `  paragonctl auth login --server https://paragon.example.org --context prod
+  paragonctl auth login --with-token < token.txt`,
+		Args: command.Args(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	cmd.Flags().BoolVar(&o.withToken, "with-token", false, "read the token from standard input")
+	return cmd
+}
+
+func (o *LoginOptions) run(ctx context.Context) error {
+	path, err := o.env.ContextsPath()
+	if err != nil {
+		return err
+	}
+	file, err := contexts.Load(path)
+	if err != nil {
+		return err
+	}
+	name := o.env.Flags.Context
+	for _, candidate := range []string{o.env.Getenv("PARAGON_CONTEXT"), file.Current, "default"} {
+		if name == "" {
+			name = candidate
+		}
+	}
+	if err := contexts.CheckName(name); err != nil {
+		return command.Usage("%s", err)
+	}
+	// A context that login is about to make is not one to look up.
+	known := file.Contexts[name]
+	c := contexts.Context{
+		Server:  firstOf(o.env.Flags.Server, o.env.Getenv("PARAGON_SERVER"), known.Server, api.DefaultServer),
+		Project: firstOf(o.env.Flags.Project, o.env.Getenv("PARAGON_PROJECT"), known.Project),
+	}
+	if o.withToken {
+		c.Token, err = o.env.ReadSecret()
+	} else {
+		c.Token, err = o.env.AskSecret(ctx, "Token for "+c.Server)
+	}
+	if errors.Is(err, terminal.ErrNoPrompt) {
+		return &command.Failure{Code: command.ExitUsage, Err: errors.New("log in: there is no terminal to ask for the token"),
+			Try: "`paragonctl auth login --with-token < FILE`, or set PARAGON_TOKEN"}
+	}
+	if err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	if c.Token == "" {
+		return &command.Failure{Code: command.ExitInvalid, Err: errors.New("log in: the token is empty")}
+	}
+	client := o.env.ClientFor(command.Connection{Server: c.Server, Project: c.Project, Token: c.Token})
+	defer client.Close()
+	who, err := client.WhoAmI(ctx)
+	if err != nil {
+		err = fmt.Errorf("log in to %s: %w", c.Server, err)
+		if command.ExitCode(err) == command.ExitRefused {
+			return command.WithTry(err, "check the token; an admin makes one with `paragonctl key create`")
+		}
+		return err
+	}
+	if c.Project == "" {
+		c.Project = who.Project
+	}
+	if err := contexts.Update(path, func(f *contexts.File) error {
+		f.Contexts[name] = c
+		f.Current = name
+		return nil
+	}); err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	fmt.Fprintf(o.env.Err, "Logged in to %s as %s (%s). Context %s is current.\n",
+		terminal.Safe(c.Server), terminal.Safe(who.Name), terminal.Safe(who.Role), name)
+	return nil
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// StatusOptions are what `auth status` takes.
+type StatusOptions struct {
+	env *command.Env
+	out output.Flags
+}
+
+func newStatus(env *command.Env) *cobra.Command {
+	o := &StatusOptions{env: env}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the server, the project, who you are and why",
+		Args:  command.Args(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.out.Check(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	o.out.Register(cmd)
+	return cmd
+}
+
+func (o *StatusOptions) run(ctx context.Context) error {
+	c, err := o.env.Connection()
+	if err != nil {
+		return err
+	}
+	client := o.env.ClientFor(c)
+	defer client.Close()
+	who, whoErr := client.WhoAmI(ctx)
+	view := output.View{
+		Names: []string{c.Server},
+		Text: func(w io.Writer, style terminal.Style) error {
+			line := func(name, value, from string) {
+				fmt.Fprintf(w, "%s %s %s\n", style.Bold(fmt.Sprintf("%-8s", name)), terminal.Safe(value), style.Dim("("+from+")"))
+			}
+			line("Server", c.Server, c.ServerFrom)
+			line("Project", c.Project, c.ProjectFrom)
+			token := "***"
+			if c.Token == "" {
+				token = "none"
+			}
+			line("Token", token, c.TokenFrom)
+			if who != nil {
+				expires := "never expires"
+				if !who.Expires.IsZero() {
+					expires = "expires " + output.Clock(who.Expires)
+				}
+				line("You", who.Name+", "+who.Role, expires)
+			}
+			return nil
+		},
+	}
+	value := map[string]any{
+		"server": c.Server, "project": c.Project, "context": c.Context, "hasToken": c.Token != "",
+		"serverFrom": c.ServerFrom, "projectFrom": c.ProjectFrom, "tokenFrom": c.TokenFrom,
+	}
+	if who != nil {
+		value["name"], value["role"] = who.Name, who.Role
+		if !who.Expires.IsZero() {
+			value["expires"] = who.Expires
+		}
+	}
+	view.Value = value
+	if err := o.out.Print(ctx, o.env.Streams, view); err != nil {
+		return err
+	}
+	if whoErr != nil {
+		return fmt.Errorf("ask the server who you are: %w", whoErr)
+	}
+	return nil
+}
+
+func newLogout(env *command.Env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "logout",
+		Short: "Forget the token of the context",
+		Long:  `Forget the token of the context. The key itself stays valid: "key delete" ends it.`,
+		Args:  command.Args(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := env.Connection()
+			if err != nil {
+				return err
+			}
+			if c.Context == "" {
+				return &command.Failure{Code: command.ExitNotFound, Err: errors.New("log out: there is no context"), Try: "`paragonctl context list`"}
+			}
+			path, err := env.ContextsPath()
+			if err != nil {
+				return err
+			}
+			if err := contexts.Update(path, func(f *contexts.File) error {
+				known := f.Contexts[c.Context]
+				known.Token = ""
+				f.Contexts[c.Context] = known
+				return nil
+			}); err != nil {
+				return fmt.Errorf("log out: %w", err)
+			}
+			fmt.Fprintf(env.Err, "The token of context %s is forgotten.\n", c.Context)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,246 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/output"
+	"paragon/cmd/paragonctl/internal/source"
+	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/schema"
+	"paragon/schema/api"
+)
+
+// ApplyOptions are what `apply` takes.
+type ApplyOptions struct {
+	env    *command.Env
+	cmd    *cobra.Command
+	source source.Flags
+	format findingsFormat
+	dryRun string
+	prune  bool
+	set    string
+	yes    bool
+	out    output.Flags
+}
+
+// NewApply makes the apply command.
+func NewApply(env *command.Env) *cobra.Command {
+	o := &ApplyOptions{env: env}
+	cmd := &cobra.Command{
+		Use:   "apply -f FILE",
+		Short: "Bring the server to what documents say, all of it or nothing",
+		Long: `Bring the server to what documents say, all of it or nothing. Every document is
+checked before anything is written. The values of secrets with "valueFrom" are
+read here, from the environment or from files beside the document.
+
+--prune deletes what the same set applied before and does not hold any more. The
+set has the name of the directory or file, or the one of --set.`,
+		Example: `  paragonctl apply -f workflows/ -R
+  paragonctl apply -f workflows/ --prune --dry-run=server
+  cat lead-sync.yaml | paragonctl apply -f -`,
+		Args: command.Args(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.cmd = cmd
+			if err := o.check(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	o.source.Register(cmd)
+	o.format.register(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.dryRun, "dry-run", "none", "stop before writing: none, client (check here), server (the server's plan)")
+	f.Lookup("dry-run").NoOptDefVal = "client"
+	f.BoolVar(&o.prune, "prune", false, "delete what the same set applied before and does not hold any more")
+	f.StringVar(&o.set, "set", "", "name of what is applied together (default: that of the directory or file)")
+	f.BoolVar(&o.yes, "yes", false, "don't ask before deleting")
+	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions([]string{"none", "client", "server"}, cobra.ShellCompDirectiveNoFileComp))
+	o.out.Register(cmd)
+	return cmd
+}
+
+func (o *ApplyOptions) check() error {
+	if !slices.Contains([]string{"none", "client", "server"}, o.dryRun) {
+		return command.Usage("--dry-run=%s: it is none, client or server", o.dryRun)
+	}
+	if o.set == "" {
+		o.set = o.source.SetName()
+	}
+	if o.prune && o.set == "" {
+		return command.Usage("--prune needs --set here: it deletes what the same set applied before, and standard input or several paths have no name of their own")
+	}
+	if err := o.format.check(); err != nil {
+		return err
+	}
+	return o.out.Check()
+}
+
+func (o *ApplyOptions) run(ctx context.Context) error {
+	set, req, err := request(o.env, &o.source, o.set)
+	if err != nil {
+		return err
+	}
+	if o.prune && len(set.Documents) == 0 {
+		return &command.Failure{Code: command.ExitInvalid, Err: errors.New("apply: there is no document, so --prune would delete all that the set ever applied"),
+			Try: "delete resources with `paragonctl delete`"}
+	}
+	if err := report(o.env, o.format, "paragonctl apply", set); err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	if o.dryRun == "client" {
+		return o.printClient(ctx, set)
+	}
+	client, err := o.env.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	opts := api.ApplyOptions{DryRun: o.dryRun == "server", Prune: o.prune}
+	if o.prune && !opts.DryRun {
+		if err := o.confirmPrune(ctx, client, req); err != nil {
+			return err
+		}
+	}
+	result, err := client.Apply(ctx, *req, opts)
+	if err != nil {
+		return fmt.Errorf("apply: %w", serverFindings(o.env, o.format, err))
+	}
+	return o.print(ctx, result)
+}
+
+// request reads and checks the documents and makes the request of them. The
+// set's findings tell whether they may be sent.
+func request(env *command.Env, flags *source.Flags, name string) (*source.Set, *api.ApplyRequest, error) {
+	files, err := flags.Read(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	set := source.Check(files)
+	req := &api.ApplyRequest{Set: name, Files: files}
+	if set.Valid() {
+		req.Values = set.Values(env)
+	}
+	return set, req, nil
+}
+
+// serverFindings writes what the server found as annotations, where those are
+// asked for.
+func serverFindings(env *command.Env, format findingsFormat, err error) error {
+	var p *schema.Problem
+	if errors.As(err, &p) && len(p.Errors) > 0 {
+		if githubErr := format.github(env, "paragonctl apply", p.Errors); githubErr != nil {
+			return errors.Join(err, githubErr)
+		}
+	}
+	return err
+}
+
+// confirmPrune shows what --prune would delete and makes sure that it is meant.
+func (o *ApplyOptions) confirmPrune(ctx context.Context, client *api.Client, req *api.ApplyRequest) error {
+	plan, err := client.Apply(ctx, *req, api.ApplyOptions{DryRun: true, Prune: true})
+	if err != nil {
+		return fmt.Errorf("apply: %w", serverFindings(o.env, o.format, err))
+	}
+	var doomed []string
+	for _, item := range plan.Items {
+		if item.Action == api.ActionDelete {
+			doomed = append(doomed, item.Ref.String())
+		}
+	}
+	if len(doomed) == 0 {
+		return nil
+	}
+	fmt.Fprintf(o.env.Err, "--prune deletes %s of set %s:\n", count(len(doomed), "resource"), terminal.Safe(o.set))
+	for _, name := range doomed {
+		fmt.Fprintf(o.env.Err, "  %s\n", terminal.Safe(name))
+	}
+	return o.env.Confirmed(o.cmd, o.yes, fmt.Sprintf("Delete %s?", count(len(doomed), "resource")))
+}
+
+// word is what a person is told that apply did.
+func word(action api.Action) string {
+	switch action {
+	case api.ActionCreate:
+		return "created"
+	case api.ActionUpdate:
+		return "configured"
+	case api.ActionDelete:
+		return "deleted"
+	case api.ActionUnchanged:
+		return "unchanged"
+	}
+	return string(action)
+}
+
+func (o *ApplyOptions) print(ctx context.Context, result *api.ApplyResult) error {
+	view := output.View{Value: result, Items: []any{}}
+	for _, item := range result.Items {
+		view.Items = append(view.Items, item)
+		view.Names = append(view.Names, item.Ref.String())
+	}
+	view.Text = func(w io.Writer, style terminal.Style) error {
+		var b strings.Builder
+		tally := map[string]int{}
+		note := ""
+		if result.DryRun {
+			note = " (server dry run)"
+		}
+		for _, item := range result.Items {
+			did := word(item.Action)
+			tally[did]++
+			fmt.Fprintf(&b, "%s %s%s\n", terminal.Safe(item.Ref.String()), style.Action(did), note)
+		}
+		b.WriteString(summary(tally) + note + "\n")
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
+	if len(result.Warnings) > 0 {
+		if o.format == "github" {
+			command.WriteGitHub(o.env.Out, result.Warnings)
+		} else {
+			command.WriteDiagnostics(o.env.Err, o.env.ErrStyle(), result.Warnings)
+		}
+	}
+	return o.out.Print(ctx, o.env.Streams, view)
+}
+
+// summary counts what was done, in one line.
+func summary(tally map[string]int) string {
+	var parts []string
+	for _, did := range []string{"created", "configured", "unchanged", "deleted"} {
+		if n := tally[did]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, did))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing to apply"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// printClient tells what was checked without the server.
+func (o *ApplyOptions) printClient(ctx context.Context, set *source.Set) error {
+	var items []api.ApplyItem
+	for _, d := range set.Documents {
+		items = append(items, api.ApplyItem{Ref: d.Ref()})
+	}
+	view := output.ListOf(items, func(i api.ApplyItem) string { return i.Ref.String() })
+	view.Text = func(w io.Writer, _ terminal.Style) error {
+		for _, item := range items {
+			if _, err := fmt.Fprintf(w, "%s valid (client dry run)\n", terminal.Safe(item.Ref.String())); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return o.out.Print(ctx, o.env.Streams, view)
+}

@@ -1,0 +1,83 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/schema"
+	"paragon/schema/api"
+)
+
+// DeleteOptions are what `delete` takes.
+type DeleteOptions struct {
+	env      *command.Env
+	cmd      *cobra.Command
+	refs     []schema.Ref
+	revision int64
+	missing  bool
+	force    bool
+	yes      bool
+}
+
+// NewDelete makes the delete command.
+func NewDelete(env *command.Env) *cobra.Command {
+	o := &DeleteOptions{env: env}
+	cmd := &cobra.Command{
+		Use:   "delete KIND NAME...",
+		Short: "Delete resources",
+		Long: `Delete resources. Their revisions are kept: "rollback" brings one back. Runs that
+have started go on.`,
+		Args:              command.Args(1, -1, "a kind and a name"),
+		ValidArgsFunction: completeRef(env),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			o.cmd = cmd
+			if o.refs, err = parseRefs(args); err != nil {
+				return err
+			}
+			if o.revision != 0 && len(o.refs) > 1 {
+				return command.Usage("--revision is for one resource")
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	cmd.Flags().Int64Var(&o.revision, "revision", 0, "only if this is the current revision")
+	cmd.Flags().BoolVar(&o.missing, "ignore-not-found", false, "count one that is not there as deleted")
+	cmd.Flags().BoolVar(&o.force, "force", false, "also what other resources still use")
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "don't ask")
+	return cmd
+}
+
+func (o *DeleteOptions) run(ctx context.Context) error {
+	client, err := o.env.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	names := make([]string, len(o.refs))
+	for i, ref := range o.refs {
+		names[i] = ref.String()
+	}
+	if err := o.env.Confirmed(o.cmd, o.yes, "Delete "+strings.Join(names, ", ")+"?"); err != nil {
+		return err
+	}
+	for _, ref := range o.refs {
+		err := client.Delete(ctx, ref, api.DeleteOptions{Revision: o.revision, Force: o.force})
+		if err != nil && o.missing && command.ExitCode(err) == command.ExitNotFound {
+			continue
+		}
+		if err != nil {
+			return hint(ref, fmt.Errorf("delete %s: %w", ref, err))
+		}
+		fmt.Fprintf(o.env.Out, "%s %s\n", terminal.Safe(ref.String()), o.env.OutStyle().Action("deleted"))
+	}
+	return nil
+}
+
+func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,179 @@
+package resource
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/schema"
+	"paragon/schema/api"
+	"paragon/workflows"
+)
+
+// ExportOptions are what `export` takes.
+type ExportOptions struct {
+	env   *command.Env
+	kinds []schema.Kind
+	refs  []schema.Ref
+	dir   string
+	force bool
+}
+
+// NewExport makes the export command.
+func NewExport(env *command.Env) *cobra.Command {
+	o := &ExportOptions{env: env}
+	cmd := &cobra.Command{
+		Use:   "export [KIND [NAME...]]",
+		Short: "Write stored resources as YAML that apply reads",
+		Long: `Write stored resources as YAML that apply reads: all of them, those of a kind, or
+the named ones, to standard output or one file each to a directory.
+
+The value of a secret never leaves the server; its document says
+"valueFrom: {env: NAME}" instead.`,
+		ValidArgsFunction: completeRef(env),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			switch len(args) {
+			case 0:
+				o.kinds = schema.Kinds
+			case 1:
+				if kind, kindErr := parseKind(args[0]); kindErr == nil {
+					o.kinds = []schema.Kind{kind}
+					break
+				}
+				fallthrough
+			default:
+				if o.refs, err = parseRefs(args); err != nil {
+					return err
+				}
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&o.dir, "dir", "", "write one file a resource into this directory")
+	cmd.Flags().BoolVar(&o.force, "force", false, "replace files that are there")
+	return cmd
+}
+
+func (o *ExportOptions) run(ctx context.Context) error {
+	client, err := o.env.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var items []api.StoredResource
+	for _, kind := range o.kinds {
+		for item, err := range client.All(ctx, kind) {
+			if err != nil {
+				return fmt.Errorf("export %s: %w", kind.Path(), err)
+			}
+			items = append(items, item)
+		}
+	}
+	for _, ref := range o.refs {
+		item, err := client.Get(ctx, ref)
+		if err != nil {
+			return hint(ref, fmt.Errorf("export %s: %w", ref, err))
+		}
+		items = append(items, *item)
+	}
+	for i, item := range items {
+		text, err := document(item)
+		if err != nil {
+			return fmt.Errorf("export %s: %w", refOf(item), err)
+		}
+		if o.dir != "" {
+			if err := o.write(item, text); err != nil {
+				return err
+			}
+			continue
+		}
+		if i > 0 {
+			fmt.Fprintln(o.env.Out, "---")
+		}
+		if _, err := o.env.Out.Write(text); err != nil {
+			return err
+		}
+	}
+	if o.dir != "" {
+		fmt.Fprintf(o.env.Err, "%d files in %s\n", len(items), terminal.Safe(o.dir))
+	}
+	return nil
+}
+
+// write puts a document into a file of its own. The name comes from the
+// server, so it must not lead out of the directory.
+func (o *ExportOptions) write(item api.StoredResource, text []byte) error {
+	name := item.Kind.Singular() + "-" + item.Metadata.Name + ".yaml"
+	if !filepath.IsLocal(name) || filepath.Base(name) != name {
+		return fmt.Errorf("export %s: its name can't be that of a file", refOf(item))
+	}
+	if err := os.MkdirAll(o.dir, 0o777); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	flags := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	if !o.force {
+		flags |= os.O_EXCL
+	}
+	f, err := os.OpenFile(filepath.Join(o.dir, name), flags, 0o666)
+	if err != nil {
+		err = fmt.Errorf("export %s: %w", refOf(item), err)
+		if errors.Is(err, fs.ErrExist) {
+			return command.WithTry(err, "--force replaces files")
+		}
+		return err
+	}
+	_, err = f.Write(text)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// document is a resource as someone would write it.
+func document(item api.StoredResource) ([]byte, error) {
+	r := item.Resource
+	r.APIVersion = schema.APIVersion
+	switch r.Kind {
+	case schema.KindWorkflow:
+		r.Spec = inOrder[schema.WorkflowSpec](r.Spec)
+	case schema.KindSecret:
+		var spec schema.SecretSpec
+		if err := json.Unmarshal(r.Spec, &spec); err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal(schema.SecretSpec{Description: spec.Description, ValueFrom: &schema.SecretSource{Env: r.Metadata.Name}})
+		if err != nil {
+			return nil, err
+		}
+		r.Spec = text
+	}
+	return workflows.MarshalYAML(r)
+}
+
+// inOrder writes a spec with its fields in the order in which people write
+// them, unless this version doesn't know all of them.
+func inOrder[T any](spec json.RawMessage) json.RawMessage {
+	var typed T
+	if json.Unmarshal(spec, &typed) != nil {
+		return spec
+	}
+	text, err := json.Marshal(typed)
+	if err != nil {
+		return spec
+	}
+	var before, after any
+	if json.Unmarshal(spec, &before) != nil || json.Unmarshal(text, &after) != nil || !reflect.DeepEqual(before, after) {
+		return spec
+	}
+	return bytes.Clone(text)
+}

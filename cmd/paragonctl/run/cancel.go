@@ -1,0 +1,86 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/complete"
+	"paragon/cmd/paragonctl/internal/output"
+	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/schema"
+)
+
+// CancelOptions are what `runs cancel` takes.
+type CancelOptions struct {
+	env *command.Env
+	ids []string
+	out output.Flags
+}
+
+func newCancel(env *command.Env) *cobra.Command {
+	o := &CancelOptions{env: env}
+	cmd := &cobra.Command{
+		Use:               "cancel RUN...",
+		Short:             "Stop runs, and the requests that they have in flight",
+		Args:              command.Args(1, -1, "the id of a run"),
+		ValidArgsFunction: complete.Runs(env, schema.RunQueued, schema.RunRunning, schema.RunWaiting),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.ids = args
+			if err := o.out.Check(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	o.out.Register(cmd)
+	return cmd
+}
+
+func (o *CancelOptions) run(ctx context.Context) error {
+	client, err := o.env.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return each(o.env, o.ids, func(id string) error {
+		run, err := client.Cancel(ctx, id)
+		if err != nil {
+			return runHint(fmt.Errorf("cancel run %s: %w", id, err))
+		}
+		return printRun(ctx, o.env, &o.out, run, "")
+	})
+}
+
+// each does something for each id, goes on after an error, and ends with the
+// last one; the others are reported on the way.
+func each(env *command.Env, ids []string, do func(id string) error) error {
+	var last error
+	for _, id := range ids {
+		if err := do(id); err != nil {
+			if last != nil {
+				env.Report(last)
+			}
+			last = err
+			if code := command.ExitCode(err); code == command.ExitUnreachable || code == command.ExitInterrupted || code == command.ExitRefused {
+				return last
+			}
+		}
+	}
+	return last
+}
+
+// printRun prints a run as one line for a person.
+func printRun(ctx context.Context, env *command.Env, out *output.Flags, run *schema.Run, note string) error {
+	if !out.ForPeople() {
+		return out.Print(ctx, env.Streams, output.View{Value: run, Names: []string{run.ID}})
+	}
+	_, err := fmt.Fprintf(env.Out, "run/%s %s%s\n", terminal.Safe(run.ID), env.OutStyle().RunStatus(run.Status), note)
+	return err
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,3 @@
+// Package run holds the commands about runs: trigger, wait, and the runs group
+// (list, get, logs, watch, cancel, replay).
+package run

@@ -220,3 +220,31 @@ func validText(data []byte) (string, error) {
 	}
 	return string(data), nil
 }
+
+// parseDocument reads a document with the comments at its beginning and end.
+func parseDocument(text string) (doc *node, ok bool) {
+	defer func() {
+		if recover() != nil {
+			doc, ok = nil, false
+		}
+	}()
+	doc = &node{}
+	if err := yaml.Unmarshal([]byte(jsonEscapes(text)), doc); err != nil || len(doc.Content) == 0 {
+		return nil, false
+	}
+	if t := strings.TrimSpace(text); strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") {
+		blockStyle(doc)
+	}
+	return doc, true
+}
+
+// blockStyle writes what was JSON as YAML.
+func blockStyle(n *node) {
+	n.Style &^= yaml.FlowStyle
+	if n.Kind == scalarNode && n.Tag == tagText {
+		n.Style &^= yaml.DoubleQuotedStyle
+	}
+	for _, c := range n.Content {
+		blockStyle(c)
+	}
+}

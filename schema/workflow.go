@@ -6,6 +6,10 @@ package schema
 // A field of type any takes a value in which strings may hold expressions
 // (`${{ … }}`); a string field whose comment says "template" does so too. A
 // string that is one whole expression keeps the value's type.
+//
+// The tags enum, min and max say which values a field may have; the decoder
+// checks them and the JSON Schema publishes them. A field without omitempty is
+// required.
 
 // WorkflowSpec is the spec of a Workflow.
 type WorkflowSpec struct {
@@ -31,10 +35,10 @@ type WorkflowSpec struct {
 	Debounce *DebounceSpec `json:"debounce,omitempty"`
 	// Priority decides which queued runs start first: high, normal (the
 	// default) or low.
-	Priority Priority `json:"priority,omitempty"`
+	Priority Priority `json:"priority,omitempty" enum:"high,normal,low"`
 	// Durability says what accepted means: the run is in Redis (queue, the
 	// default), or also in the SQL store (store).
-	Durability Durability `json:"durability,omitempty"`
+	Durability Durability `json:"durability,omitempty" enum:"queue,store"`
 	// Timeout ends a run that takes longer, waits included. Default 30d.
 	Timeout Duration `json:"timeout,omitempty"`
 	// Defaults apply to every step that does not say otherwise.
@@ -100,7 +104,7 @@ type WebhookTrigger struct {
 	Body    map[string]any `json:"body,omitempty"`
 	// Respond says when the caller is answered: accepted (the default: 202 at
 	// once) or result (with what the respond step says, or the run's end).
-	Respond string `json:"respond,omitempty"`
+	Respond string `json:"respond,omitempty" enum:"accepted,result"`
 	// Timeout bounds the wait of respond: result. Default 30s.
 	Timeout Duration `json:"timeout,omitempty"`
 }
@@ -122,7 +126,7 @@ type WebhookAuth struct {
 // WebhookPreset is the signature scheme of a well-known sender.
 type WebhookPreset struct {
 	// Name is github, stripe, slack or standard (Standard Webhooks, Svix).
-	Name string `json:"name"`
+	Name string `json:"name" enum:"github,stripe,slack,standard"`
 	// Secret names the Secret that holds the signing secret.
 	Secret string `json:"secret"`
 	// Tolerance is the greatest age of a signed timestamp. Default 5m.
@@ -136,9 +140,9 @@ type HMACAuth struct {
 	// Header carries the signature.
 	Header string `json:"header"`
 	// Algorithm is sha1, sha256 (the default) or sha512.
-	Algorithm string `json:"algorithm,omitempty"`
+	Algorithm string `json:"algorithm,omitempty" enum:"sha1,sha256,sha512"`
 	// Encoding of the signature is hex (the default) or base64.
-	Encoding string `json:"encoding,omitempty"`
+	Encoding string `json:"encoding,omitempty" enum:"hex,base64"`
 	// Prefix stands before the signature in the header ("sha256=").
 	Prefix string `json:"prefix,omitempty"`
 	// TimestampHeader carries a Unix time in seconds; when it is set, the
@@ -185,10 +189,10 @@ type CronTrigger struct {
 	Jitter Duration `json:"jitter,omitempty"`
 	// CatchUp says what happens to times missed while no scheduler ran: none
 	// (the default), latest or all.
-	CatchUp string `json:"catchUp,omitempty"`
+	CatchUp string `json:"catchUp,omitempty" enum:"none,latest,all"`
 	// Overlap says what happens when the run before has not ended: allow (the
 	// default), skip or cancelPrevious.
-	Overlap string `json:"overlap,omitempty"`
+	Overlap string `json:"overlap,omitempty" enum:"allow,skip,cancelPrevious"`
 }
 
 // EventTrigger starts a run for each event of a name.
@@ -202,17 +206,17 @@ type EventTrigger struct {
 // ConcurrencySpec limits how many runs of the workflow execute at once.
 type ConcurrencySpec struct {
 	// Limit is the number of runs.
-	Limit int `json:"limit"`
+	Limit int `json:"limit" min:"1" max:"100000"`
 	// Key gives each of its values a limit of its own (template over input).
 	Key string `json:"key,omitempty"`
 	// OnLimit is queue (the default), skip or cancelOldest.
-	OnLimit string `json:"onLimit,omitempty"`
+	OnLimit string `json:"onLimit,omitempty" enum:"queue,skip,cancelOldest"`
 }
 
 // RateSpec is a number of runs in a time.
 type RateSpec struct {
 	// Limit is the number of runs.
-	Limit int `json:"limit"`
+	Limit int `json:"limit" min:"1" max:"1000000"`
 	// Per is the time.
 	Per Duration `json:"per"`
 	// Key gives each of its values a limit of its own (template over input).
@@ -241,17 +245,17 @@ type DefaultsSpec struct {
 // without one, its own or by default, is tried once.
 type RetrySpec struct {
 	// MaxAttempts counts the first attempt too. Default 5.
-	MaxAttempts int `json:"maxAttempts,omitempty"`
+	MaxAttempts int `json:"maxAttempts,omitempty" min:"1" max:"100"`
 	// InitialInterval is the wait before the second attempt. Default 1s.
 	InitialInterval Duration `json:"initialInterval,omitempty"`
 	// Multiplier makes each wait longer than the one before. Default 2.
-	Multiplier float64 `json:"multiplier,omitempty"`
+	Multiplier float64 `json:"multiplier,omitempty" min:"1" max:"100"`
 	// MaxInterval bounds a single wait, the far side's Retry-After included.
 	// Default 1m.
 	MaxInterval Duration `json:"maxInterval,omitempty"`
 	// Jitter is full (the default: a random wait from 0 to the interval),
 	// equal (half fixed, half random) or none.
-	Jitter string `json:"jitter,omitempty"`
+	Jitter string `json:"jitter,omitempty" enum:"full,equal,none"`
 	// RetryOn lists what is retried: status codes (429), classes (5xx),
 	// timeout, network, any. Default: 408, 425, 429, 5xx, timeout, network;
 	// for a function: any.
@@ -278,7 +282,7 @@ type StepSpec struct {
 	Retry *RetrySpec `json:"retry,omitempty"`
 	// OnError is fail (the default: the run fails) or continue (the step's
 	// result is {error: …} and the run goes on).
-	OnError string `json:"onError,omitempty"`
+	OnError string `json:"onError,omitempty" enum:"fail,continue"`
 
 	// Request calls an HTTP API.
 	Request *RequestStep `json:"request,omitempty"`
@@ -334,13 +338,13 @@ type RequestStep struct {
 	Raw any `json:"raw,omitempty"`
 	// Response says how the body is read: auto (the default: JSON when the
 	// content type says so, else text), json, text, bytes (base64) or none.
-	Response string `json:"response,omitempty"`
+	Response string `json:"response,omitempty" enum:"auto,json,text,bytes,none"`
 	// Accept lists the statuses of 400 or more that do not fail the step:
 	// codes (404) and classes (4xx).
 	Accept []any `json:"accept,omitempty"`
 	// FollowRedirects bounds the redirects followed. Default 10; 0 returns the
 	// redirect itself.
-	FollowRedirects *int `json:"followRedirects,omitempty"`
+	FollowRedirects *int `json:"followRedirects,omitempty" min:"0" max:"50"`
 	// Pagination follows pages and collects their items.
 	Pagination *PaginationSpec `json:"pagination,omitempty"`
 }
@@ -392,10 +396,10 @@ type PaginationSpec struct {
 	// Until ends after the page for which it is true (expression).
 	Until string `json:"until,omitempty"`
 	// MaxPages bounds the pages. Default 100.
-	MaxPages int `json:"maxPages,omitempty"`
+	MaxPages int `json:"maxPages,omitempty" min:"1" max:"10000"`
 	// OnError is fail (the default) or partial: what was read so far is the
 	// result, with the error beside it.
-	OnError string `json:"onError,omitempty"`
+	OnError string `json:"onError,omitempty" enum:"fail,partial"`
 }
 
 // FunctionStep computes a value in JavaScript.
@@ -404,7 +408,7 @@ type FunctionStep struct {
 	// returns is the result.
 	Source string `json:"source"`
 	// Memory bounds the memory of the call in MiB. Default 32, at most 256.
-	Memory int `json:"memory,omitempty"`
+	Memory int `json:"memory,omitempty" min:"1" max:"256"`
 }
 
 // SwitchBranch is one branch of a switch.
@@ -425,10 +429,10 @@ type ForEachStep struct {
 	// Default item.
 	As string `json:"as,omitempty"`
 	// Parallelism is how many items run at once. Default 1.
-	Parallelism int `json:"parallelism,omitempty"`
+	Parallelism int `json:"parallelism,omitempty" min:"1" max:"1000"`
 	// OnError is fail (the default: the first failure fails the step) or
 	// collect (a failed item's result is {error: …}).
-	OnError string `json:"onError,omitempty"`
+	OnError string `json:"onError,omitempty" enum:"fail,collect"`
 }
 
 // ParallelStep runs branches at the same time.
@@ -437,7 +441,7 @@ type ParallelStep struct {
 	Branches map[string]ParallelBranch `json:"branches"`
 	// OnError is fail (the default: the first failure fails the step) or
 	// collect (a failed branch's result is {error: …}).
-	OnError string `json:"onError,omitempty"`
+	OnError string `json:"onError,omitempty" enum:"fail,collect"`
 }
 
 // ParallelBranch is one branch of a parallel step.

@@ -31,6 +31,9 @@ func (s *Store) Update(ctx context.Context, project string, f func(store.ConfigT
 		if err := f(c); err != nil {
 			return err
 		}
+		if c.failed != nil {
+			return c.failed
+		}
 		if !c.wrote {
 			return nil
 		}
@@ -142,7 +145,8 @@ func list[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql stri
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, scan)
+	// Nil and not empty without rows, as in SQLite.
+	return pgx.AppendRows([]T(nil), rows, scan)
 }
 
 // one runs a query for one row, and fails with pgx.ErrNoRows without it.
@@ -185,6 +189,7 @@ func orNull(t time.Time) *time.Time {
 func scanProject(row pgx.CollectableRow) (p store.Project, err error) {
 	var settings *string
 	err = row.Scan(&p.Name, &p.DataKey, &settings, &p.CreatedAt)
+	p.DataKey = column.BytesFrom(p.DataKey)
 	p.Settings, p.CreatedAt = column.RawFrom(settings), p.CreatedAt.UTC()
 	return p, err
 }
@@ -200,6 +205,7 @@ func scanResource(row pgx.CollectableRow) (r store.Resource, err error) {
 func scanKey(row pgx.CollectableRow) (k store.Key, err error) {
 	var expires, used *time.Time
 	err = row.Scan(&k.ID, &k.Project, &k.Name, &k.Role, &k.Hash, &k.CreatedAt, &k.CreatedBy, &expires, &used)
+	k.Hash = column.BytesFrom(k.Hash)
 	k.CreatedAt, k.ExpiresAt, k.LastUsed = k.CreatedAt.UTC(), timeOf(expires), timeOf(used)
 	return k, err
 }

@@ -19,16 +19,29 @@ type configTx struct {
 	tx      pgx.Tx
 	project string
 	wrote   bool
+	// failed is the first statement that did: the transaction can't be
+	// committed then, even when the caller goes on.
+	failed error
 }
 
 // exec runs a statement that changes the configuration.
 func (c *configTx) exec(ctx context.Context, what, sql string, args ...any) (rows int64, err error) {
+	rows, err = c.run(ctx, what, sql, args...)
+	c.wrote = c.wrote || rows > 0
+	return rows, err
+}
+
+func (c *configTx) run(ctx context.Context, what, sql string, args ...any) (rows int64, err error) {
 	tag, err := c.tx.Exec(ctx, sql, args...)
-	if err != nil {
-		return 0, c.store.wrap(ctx, what, err)
+	return tag.RowsAffected(), c.fail(c.store.wrap(ctx, what, err))
+}
+
+// fail notes and returns an error of a statement.
+func (c *configTx) fail(err error) error {
+	if c.failed == nil {
+		c.failed = err
 	}
-	c.wrote = c.wrote || tag.RowsAffected() > 0
-	return tag.RowsAffected(), nil
+	return err
 }
 
 func (c *configTx) Project(ctx context.Context) (*store.Project, error) {
@@ -85,7 +98,7 @@ func (c *configTx) Put(ctx context.Context, r store.Resource) (revision int64, e
 func (c *configTx) nextRevision(ctx context.Context, kind schema.Kind, name string) (next int64, err error) {
 	err = c.tx.QueryRow(ctx, `SELECT coalesce(max(revision), 0) + 1 FROM revisions WHERE project = $1 AND kind = $2 AND name = $3`,
 		c.project, kind, name).Scan(&next)
-	return next, c.store.wrap(ctx, "number a revision of "+schema.Ref{Kind: kind, Name: name}.String(), err)
+	return next, c.fail(c.store.wrap(ctx, "number a revision of "+schema.Ref{Kind: kind, Name: name}.String(), err))
 }
 
 func (c *configTx) Delete(ctx context.Context, ref schema.Ref, by string, at time.Time) error {
@@ -135,9 +148,9 @@ func (c *configTx) Keys(ctx context.Context) ([]store.Key, error) {
 }
 
 func (c *configTx) Audit(ctx context.Context, a store.AuditRecord) error {
-	_, err := c.tx.Exec(ctx, `INSERT INTO audit (at, project, actor, action, object, outcome, remote, detail)
+	_, err := c.run(ctx, "write the audit log", `INSERT INTO audit (at, project, actor, action, object, outcome, remote, detail)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		a.At, c.project, column.Text(a.Actor), column.Text(a.Action), column.Text(a.Object), column.Text(a.Outcome),
 		column.Text(a.From), column.Raw(a.Detail))
-	return c.store.wrap(ctx, "write the audit log", err)
+	return err
 }

@@ -75,7 +75,7 @@ func takeKeys(ctx context.Context, tx *sql.Tx, keys []column.Key) (taken map[str
 func (s *Store) Accepted(ctx context.Context, after string, limit int) ([]store.AcceptedRun, error) {
 	found, err := list(ctx, s.read, scanAccepted, `SELECT id, project, workflow, idempotency_key, created_at, meta FROM accepted a
 		WHERE id > ? AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.project = a.project AND r.id = a.id)
-		ORDER BY id LIMIT ?`, after, limitOf(limit))
+		ORDER BY id LIMIT ?`, column.Text(after), limitOf(limit))
 	return found, s.wrap(ctx, "list the accepted runs", err)
 }
 

@@ -92,7 +92,7 @@ func (s *Store) Resource(ctx context.Context, project string, ref schema.Ref) (*
 func (s *Store) Resources(ctx context.Context, project string, kind schema.Kind, after string, limit int) ([]store.Resource, error) {
 	found, err := list(ctx, s.read, scanResource,
 		selectResource+` WHERE project = ? AND kind = ? AND name > ? ORDER BY name LIMIT ?`,
-		project, kind, after, limitOf(limit))
+		column.Text(project), kind, column.Text(after), limitOf(limit))
 	return found, s.wrap(ctx, "list the resources", err)
 }
 
@@ -100,14 +100,14 @@ func (s *Store) Resources(ctx context.Context, project string, kind schema.Kind,
 func (s *Store) Revisions(ctx context.Context, project string, ref schema.Ref, limit int) ([]store.Resource, error) {
 	found, err := list(ctx, s.read, scanResource,
 		selectRevision+` WHERE project = ? AND kind = ? AND name = ? ORDER BY revision DESC LIMIT ?`,
-		project, ref.Kind, ref.Name, limitOf(limit))
+		column.Text(project), ref.Kind, column.Text(ref.Name), limitOf(limit))
 	return found, s.wrap(ctx, "list the revisions of "+ref.String(), err)
 }
 
 // Revision returns one revision of a resource.
 func (s *Store) Revision(ctx context.Context, project string, ref schema.Ref, revision int64) (*store.Resource, error) {
 	r, err := one(scanResource, s.read.QueryRowContext(ctx,
-		selectRevision+` WHERE project = ? AND kind = ? AND name = ? AND revision = ?`, project, ref.Kind, ref.Name, revision))
+		selectRevision+` WHERE project = ? AND kind = ? AND name = ? AND revision = ?`, column.Text(project), ref.Kind, column.Text(ref.Name), revision))
 	return r, s.wrap(ctx, "read a revision of "+ref.String(), err)
 }
 
@@ -115,7 +115,7 @@ func (s *Store) Revision(ctx context.Context, project string, ref schema.Ref, re
 func (s *Store) Audit(ctx context.Context, project string, before int64, limit int) ([]store.AuditRecord, error) {
 	found, err := list(ctx, s.read, scanAudit, `SELECT id, project, at, actor, action, object, outcome, remote, detail
 		FROM audit WHERE project = ?1 AND (id < ?2 OR ?2 <= 0) ORDER BY id DESC LIMIT ?3`,
-		project, before, limitOf(limit))
+		column.Text(project), before, limitOf(limit))
 	return found, s.wrap(ctx, "list the audit log", err)
 }
 
@@ -143,7 +143,7 @@ const (
 )
 
 func resource(ctx context.Context, q querier, project string, ref schema.Ref) (*store.Resource, error) {
-	return one(scanResource, q.QueryRowContext(ctx, selectResource+` WHERE project = ? AND kind = ? AND name = ?`, project, ref.Kind, ref.Name))
+	return one(scanResource, q.QueryRowContext(ctx, selectResource+` WHERE project = ? AND kind = ? AND name = ?`, column.Text(project), ref.Kind, column.Text(ref.Name)))
 }
 
 // list runs a query and scans its rows.
@@ -193,6 +193,7 @@ func scanProject(row scanner) (p store.Project, err error) {
 	var settings *string
 	var created int64
 	err = row.Scan(&p.Name, &p.DataKey, &settings, &created)
+	p.DataKey = column.BytesFrom(p.DataKey)
 	p.Settings, p.CreatedAt = column.RawFrom(settings), timeOf(&created)
 	return p, err
 }
@@ -213,6 +214,7 @@ func scanKey(row scanner) (k store.Key, err error) {
 	var created int64
 	var expires, used *int64
 	err = row.Scan(&k.ID, &k.Project, &k.Name, &k.Role, &k.Hash, &created, &k.CreatedBy, &expires, &used)
+	k.Hash = column.BytesFrom(k.Hash)
 	k.CreatedAt, k.ExpiresAt, k.LastUsed = timeOf(&created), timeOf(expires), timeOf(used)
 	return k, err
 }

@@ -35,11 +35,15 @@ func (c *configTx) run(ctx context.Context, what, sql string, args ...any) (rows
 	if err == nil {
 		rows, err = result.RowsAffected()
 	}
-	err = c.store.wrap(ctx, what, err)
+	return rows, c.fail(c.store.wrap(ctx, what, err))
+}
+
+// fail notes and returns an error of a statement.
+func (c *configTx) fail(err error) error {
 	if c.failed == nil {
 		c.failed = err
 	}
-	return rows, err
+	return err
 }
 
 func (c *configTx) Project(ctx context.Context) (*store.Project, error) {
@@ -96,7 +100,7 @@ func (c *configTx) Put(ctx context.Context, r store.Resource) (revision int64, e
 func (c *configTx) nextRevision(ctx context.Context, kind schema.Kind, name string) (next int64, err error) {
 	err = c.tx.QueryRowContext(ctx, `SELECT coalesce(max(revision), 0) + 1 FROM revisions WHERE project = ?1 AND kind = ?2 AND name = ?3`,
 		c.project, kind, name).Scan(&next)
-	return next, c.store.wrap(ctx, "number a revision of "+schema.Ref{Kind: kind, Name: name}.String(), err)
+	return next, c.fail(c.store.wrap(ctx, "number a revision of "+schema.Ref{Kind: kind, Name: name}.String(), err))
 }
 
 func (c *configTx) Delete(ctx context.Context, ref schema.Ref, by string, at time.Time) error {

@@ -18,13 +18,13 @@ const (
 
 // Run returns a run that ended.
 func (s *Store) Run(ctx context.Context, project, id string) (*schema.Run, error) {
-	r, err := one(scanRun, s.read.QueryRowContext(ctx, selectRun+` WHERE project = ? AND id = ?`, project, id))
+	r, err := one(scanRun, s.read.QueryRowContext(ctx, selectRun+` WHERE project = ? AND id = ?`, column.Text(project), column.Text(id)))
 	return r, s.wrap(ctx, "read the run", err)
 }
 
 // Steps returns the records of a run's steps.
 func (s *Store) Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error) {
-	found, err := list(ctx, s.read, scanStep, selectStep+` WHERE run = ? AND project = ? ORDER BY seq`, id, project)
+	found, err := list(ctx, s.read, scanStep, selectStep+` WHERE run = ? AND project = ? ORDER BY seq`, column.Text(id), column.Text(project))
 	return found, s.wrap(ctx, "list the steps of the run", err)
 }
 
@@ -44,9 +44,9 @@ func listRuns(q store.RunQuery) (query string, args []any) {
 	add := func(condition string, value any) {
 		where, args = append(where, condition), append(args, value)
 	}
-	add("project = ?", q.Project)
+	add("project = ?", column.Text(q.Project))
 	if q.Workflow != "" {
-		add("workflow = ?", q.Workflow)
+		add("workflow = ?", column.Text(q.Workflow))
 	}
 	statuses, all := column.EndedStatuses(q.Status)
 	if len(statuses) == 0 && !all {
@@ -71,7 +71,7 @@ func listRuns(q store.RunQuery) (query string, args []any) {
 		add("created_at < ?", q.Until.UnixMicro())
 	}
 	if q.Before != "" {
-		add("id < ?", q.Before)
+		add("id < ?", column.Text(q.Before))
 	}
 	if q.Error != "" {
 		add("instr(error_folded, ?) > 0", column.Fold(q.Error))

@@ -140,6 +140,7 @@ func logPosition(ctx context.Context, q querier, stream string) (position string
 // DeleteRuns removes a project's history from before a time, in pieces, so
 // that other writers get their turn between them.
 func (s *Store) DeleteRuns(ctx context.Context, project string, before time.Time) (int64, error) {
+	project = column.Text(project)
 	bound := schema.RunIDBound(before)
 	// Runs that ended and left an accepted row behind must not come back to
 	// life when the record of their end is gone.

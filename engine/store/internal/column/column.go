@@ -99,6 +99,14 @@ func Bytes(b []byte) []byte {
 	return b
 }
 
+// BytesFrom is the bytes of a column that Bytes filled, nil for none.
+func BytesFrom(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
 // Micros is a time in microseconds since 1970, nil for the zero time.
 func Micros(t time.Time) any {
 	if t.IsZero() {

@@ -42,6 +42,8 @@ type Trigger struct {
 	Query   map[string]string `json:"query,omitempty"`
 	// Event is the name of the event of an event trigger.
 	Event string `json:"event,omitempty"`
+	// Data is that event's data.
+	Data json.RawMessage `json:"data,omitempty"`
 	// Parent is the run that called or that is replayed.
 	Parent string `json:"parent,omitempty"`
 }

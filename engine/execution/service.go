@@ -96,6 +96,10 @@ func (s *Service) Get(ctx context.Context, project, id string) (*schema.Run, err
 		return st.run()
 	}
 	run, err := s.opts.Store.Run(ctx, project, id)
+	if errors.Is(err, store.ErrNotFound) {
+		// It may have moved to the store between the two looks, or be neither.
+		return nil, notFound("run %q does not exist", id)
+	}
 	return run, storeError(err, id)
 }
 
@@ -117,6 +121,15 @@ func (s *Service) live(ctx context.Context, project, id string) (*state, error) 
 		return nil, notFound("run %q does not exist", id)
 	}
 	return st, nil
+}
+
+// Live tells whether a run has not ended. It reads Redis alone.
+func (s *Service) Live(ctx context.Context, project, id string) (bool, error) {
+	st, err := s.live(ctx, project, id)
+	if errors.Is(err, errNotLive) {
+		return false, nil
+	}
+	return err == nil && !st.status.Ended(), err
 }
 
 func storeError(err error, id string) error {

@@ -74,17 +74,19 @@ func (f *Flusher) Stop(ctx context.Context) error {
 	f.quit()
 	f.loops.Wait()
 	for lane := range f.opts.Lanes {
-		for {
-			n, err := f.flush(ctx, lane)
-			if err != nil {
-				return fmt.Errorf("write the rest of the log: %w", err)
-			}
-			if n == 0 {
-				break
-			}
+		if err := f.drain(ctx, lane); err != nil {
+			return fmt.Errorf("write the rest of the log: %w", err)
 		}
 	}
 	return nil
+}
+
+func (f *Flusher) drain(ctx context.Context, lane int) error {
+	position, err := f.opts.Store.LogPosition(ctx, StreamKey(lane))
+	for n, known := 1, true; err == nil && known && n > 0; {
+		n, position, known, err = f.flush(ctx, lane, position)
+	}
+	return err
 }
 
 // Rows is how many rows this flusher has written.
@@ -93,35 +95,86 @@ func (f *Flusher) Rows() int64 { return f.rows.Load() }
 // Delayed tells whether the last attempt to write failed: rows wait in Redis.
 func (f *Flusher) Delayed() bool { return f.behind.Load() }
 
+// tidyEvery is how often a lane is searched for what a flusher that died had
+// written and not yet removed.
+const tidyEvery = 30 * time.Second
+
 // follow flushes one lane until ctx is done.
 func (f *Flusher) follow(ctx context.Context, lane int) {
-	wait := f.opts.Interval
-	for {
-		pause := time.NewTimer(wait)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+	var pause time.Duration
+	var tidied time.Time
+	for known, position := false, ""; ; {
+		if !sleep(ctx, pause) {
 			return
 		}
-		n, err := f.flush(ctx, lane)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			if !f.behind.Swap(true) {
-				f.log.Warn("the log can't be written to the store; it waits in Redis", "lane", lane, "error", err)
-			}
-			wait = min(2*max(wait, f.opts.Interval), 5*time.Second)
-		default:
-			if f.behind.Swap(false) {
-				f.log.Info("the log is being written to the store again", "lane", lane)
-			}
-			wait = f.opts.Interval
-			if n >= f.opts.BatchRows {
-				wait = 0 // more is there
+		n, err := 0, error(nil)
+		if !known {
+			position, err = f.opts.Store.LogPosition(ctx, StreamKey(lane))
+			known = err == nil
+		}
+		if known && time.Since(tidied) > tidyEvery {
+			if err = f.tidy(ctx, lane, position); err == nil {
+				tidied = time.Now()
 			}
 		}
+		if err == nil {
+			err = f.await(ctx, lane, position)
+		}
+		if err == nil && sleep(ctx, f.opts.Interval) {
+			n, position, known, err = f.flush(ctx, lane, position)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		pause = f.report(lane, err, pause)
+		for err == nil && n >= f.opts.BatchRows { // more is there
+			n, position, known, err = f.flush(ctx, lane, position)
+		}
+	}
+}
+
+// report notes how a round went and returns the pause before the next.
+func (f *Flusher) report(lane int, err error, pause time.Duration) time.Duration {
+	if err == nil {
+		if f.behind.Swap(false) {
+			f.log.Info("the log is being written to the store again", "lane", lane)
+		}
+		return 0
+	}
+	if !f.behind.Swap(true) {
+		f.log.Warn("the log can't be written to the store; it waits in Redis", "lane", lane, "error", err)
+	}
+	return min(2*max(pause, f.opts.Interval), 5*time.Second)
+}
+
+// await waits until a lane has rows after a position.
+func (f *Flusher) await(ctx context.Context, lane int, position string) error {
+	if position == "" {
+		position = "0-0"
+	}
+	for ctx.Err() == nil {
+		_, err := f.opts.Redis.XRead(ctx, &redis.XReadArgs{
+			Streams: []string{StreamKey(lane), position}, Count: 1, Block: 5 * time.Second,
+		}).Result()
+		if !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// sleep waits, and reports false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -129,21 +182,50 @@ func (f *Flusher) follow(ctx context.Context, lane int) {
 // rows of one group commit.
 const entriesAtOnce = 64
 
-// flush writes one batch of a lane and returns its rows.
-func (f *Flusher) flush(ctx context.Context, lane int) (int, error) {
-	stream := StreamKey(lane)
-	from, err := f.opts.Store.LogPosition(ctx, stream)
-	if err != nil {
-		return 0, err
+// flush writes one batch of a lane after a position. It returns its rows, the
+// new position, and whether that is known: it is not when another flusher was
+// first.
+func (f *Flusher) flush(ctx context.Context, lane int, from string) (rows int, position string, known bool, err error) {
+	batch := store.LogBatch{Stream: StreamKey(lane), From: from, To: from}
+	bytes, err := f.read(ctx, lane, &batch, "+", f.opts.BatchRows)
+	if err != nil || batch.To == from {
+		return 0, from, true, err
 	}
-	batch := store.LogBatch{Stream: stream, From: from, To: from}
-	bytes := 0
-	for rows := 0; rows < f.opts.BatchRows; rows = len(batch.Runs) + len(batch.Steps) {
+	applied, err := f.opts.Store.WriteLog(ctx, batch)
+	if err != nil || !applied {
+		return 0, from, false, err
+	}
+	rows = len(batch.Runs) + len(batch.Steps)
+	f.rows.Add(int64(rows))
+	return rows, batch.To, true, f.forget(ctx, lane, &batch, bytes)
+}
+
+// tidy removes what is in a lane's log up to a position that the store has.
+func (f *Flusher) tidy(ctx context.Context, lane int, position string) error {
+	if position == "" {
+		return nil
+	}
+	for {
+		batch := store.LogBatch{}
+		bytes, err := f.read(ctx, lane, &batch, position, f.opts.BatchRows)
+		if err != nil || batch.To == "" {
+			return err
+		}
+		if err := f.forget(ctx, lane, &batch, bytes); err != nil {
+			return err
+		}
+	}
+}
+
+// read appends rows of a lane's log after batch.To, up to an entry, until the
+// batch has enough of them. It returns the bytes of the rows.
+func (f *Flusher) read(ctx context.Context, lane int, batch *store.LogBatch, upTo string, enough int) (bytes int, err error) {
+	for len(batch.Runs)+len(batch.Steps) < enough {
 		after := "-"
 		if batch.To != "" {
 			after = "(" + batch.To
 		}
-		entries, err := f.opts.Redis.XRangeN(ctx, stream, after, "+", entriesAtOnce).Result()
+		entries, err := f.opts.Redis.XRangeN(ctx, StreamKey(lane), after, upTo, entriesAtOnce).Result()
 		if err != nil {
 			return 0, fmt.Errorf("read the log of lane %d: %w", lane, err)
 		}
@@ -151,7 +233,7 @@ func (f *Flusher) flush(ctx context.Context, lane int) (int, error) {
 			for key, value := range entry.Values {
 				text, _ := value.(string)
 				bytes += len(text)
-				if err := appendRow(&batch, key, text); err != nil {
+				if err := appendRow(batch, key, text); err != nil {
 					// The row is lost to the history, and says so; holding up all
 					// that follow would lose more.
 					f.log.Error("a log row is not readable and is left out", "lane", lane, "entry", entry.ID, "error", err)
@@ -163,19 +245,7 @@ func (f *Flusher) flush(ctx context.Context, lane int) (int, error) {
 			break
 		}
 	}
-	if batch.To == from {
-		return 0, nil
-	}
-	applied, err := f.opts.Store.WriteLog(ctx, batch)
-	if err != nil {
-		return 0, err
-	}
-	if !applied {
-		return 0, nil // another flusher was first
-	}
-	n := len(batch.Runs) + len(batch.Steps)
-	f.rows.Add(int64(n))
-	return n, f.forget(ctx, lane, &batch, bytes)
+	return bytes, nil
 }
 
 //go:embed forget.lua
@@ -184,7 +254,7 @@ var forgetSource string
 var forgetScript = redis.NewScript(forgetSource)
 
 // forget removes from Redis what the store has now. Should the process end
-// before, the next flush finds the position of the store and removes it then.
+// before, tidy does it later.
 func (f *Flusher) forget(ctx context.Context, lane int, batch *store.LogBatch, bytes int) error {
 	args := make([]any, 0, 2+len(batch.Runs))
 	args = append(args, batch.To, bytes)

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"paragon/engine/daemon"
+	"paragon/engine/outbound"
+	"paragon/engine/queue"
+	"paragon/engine/seal"
+	"paragon/engine/store"
+	"paragon/engine/store/postgres"
+	"paragon/schema/api/buildinfo"
+)
+
+type serveOptions struct {
+	roles, listen, postgres, redis string
+	keyFile                        string
+	lanes, capacity                int
+	drain                          time.Duration
+	allowPrivate                   []string
+	strict, allowLoopback          bool
+	logLimit                       int64
+	log                            logFlags
+}
+
+func newServe() *cobra.Command {
+	o := &serveOptions{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run some or all roles against a Postgres and a Redis",
+		Long: "serve runs the roles api, worker, scheduler and flusher, or some of them. api and flusher\n" +
+			"need Postgres, with the current schema (paragond migrate); worker and scheduler need only\n" +
+			"Redis. All processes of an installation have the same --lanes and the same master key.",
+		Example: "  paragond serve --postgres postgres://paragon@db/paragon --redis redis://cache:6379\n" +
+			"  paragond serve --roles worker --redis redis://cache:6379",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.roles, "roles", env("PARAGON_ROLES", "api,worker,scheduler,flusher"), "what this process does (PARAGON_ROLES)")
+	f.StringVar(&o.listen, "listen", env("PARAGON_LISTEN", "127.0.0.1:7420"), "address of the API and of /livez, /readyz (PARAGON_LISTEN)")
+	f.StringVar(&o.postgres, "postgres", env("PARAGON_POSTGRES", ""), "URL of Postgres (PARAGON_POSTGRES)")
+	f.StringVar(&o.redis, "redis", env("PARAGON_REDIS", ""), "URL of Redis; several, with commas, for Cluster; redis+sentinel:// for Sentinel (PARAGON_REDIS)")
+	f.StringVar(&o.keyFile, "master-key-file", "", "file with the master key; else PARAGON_MASTER_KEY or PARAGON_MASTER_KEY_FILE")
+	f.IntVar(&o.lanes, "lanes", daemon.DefaultLanes, "number of lanes: the same in all processes, and never made smaller while runs live")
+	f.IntVar(&o.capacity, "capacity", 1000, "how many runs a worker executes at once")
+	f.DurationVar(&o.drain, "drain", 25*time.Second, "how long attempts under way may go on at shutdown")
+	f.Int64Var(&o.logLimit, "log-limit", 1<<30, "bytes of log that may wait in Redis while Postgres is away; beyond, triggers are refused")
+	f.StringSliceVar(&o.allowPrivate, "allow-private", nil, "private address ranges that requests may reach (10.0.0.0/8)")
+	f.BoolVar(&o.allowLoopback, "allow-loopback", false, "let requests reach this machine's loopback addresses")
+	f.BoolVar(&o.strict, "strict", false, "refuse to start on a Redis that may lose jobs")
+	o.log.add(cmd)
+	return cmd
+}
+
+func (o *serveOptions) run(cmd *cobra.Command) (err error) {
+	log, err := o.log.logger(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	opts, err := o.daemonOptions(log)
+	if err != nil {
+		return err
+	}
+	needs := opts.NeedsStore()
+	if o.redis == "" {
+		return usageError{errors.New("serve needs a Redis: give --redis or PARAGON_REDIS (or try `paragond dev`, which needs nothing)")}
+	}
+	if needs && o.postgres == "" {
+		return usageError{errors.New("the roles api and flusher need a Postgres: give --postgres or PARAGON_POSTGRES")}
+	}
+	if o.postgres != "" {
+		db, err := openStore(ctx, o.postgres)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+		opts.Store = db
+	}
+	rdb, err := o.openRedis(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rdb.Close()) }()
+	opts.Redis = rdb
+	var lc net.ListenConfig
+	if opts.Listener, err = lc.Listen(ctx, "tcp", o.listen); err != nil {
+		return fmt.Errorf("listen on %s: %w", o.listen, err)
+	}
+	return serve(ctx, opts, log)
+}
+
+// daemonOptions are the flags that need no connection.
+func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
+	opts := daemon.Options{
+		Lanes: o.lanes, Capacity: o.capacity, Drain: o.drain, LogLimit: o.logLimit,
+		Version: buildinfo.Read("serve"), Log: log,
+		Outbound: outbound.Settings{AllowLoopback: o.allowLoopback},
+	}
+	var err error
+	if opts.Roles, err = daemon.ParseRoles(o.roles); err != nil {
+		return opts, usageError{fmt.Errorf("--roles: %w", err)}
+	}
+	if opts.Outbound.AllowPrefixes, err = parsePrefixes(o.allowPrivate); err != nil {
+		return opts, usageError{err}
+	}
+	if opts.Keyring, err = seal.LoadKeyring(seal.Source{File: o.keyFile}); err != nil {
+		return opts, fmt.Errorf("read the master key: %w", err)
+	}
+	return opts, nil
+}
+
+// openStore opens Postgres and refuses a schema that is not current.
+func openStore(ctx context.Context, url string) (store.Store, error) {
+	db, err := postgres.Open(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("open Postgres: %w", err)
+	}
+	if err := db.CheckSchema(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// openRedis opens Redis and says what of its settings may lose jobs.
+func (o *serveOptions) openRedis(ctx context.Context, log *slog.Logger) (redis.UniversalClient, error) {
+	rdb, err := queue.NewRedis(o.redis, queue.RedisOptions{Name: "paragond"})
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--redis: %w", err)}
+	}
+	findings, err := queue.Check(ctx, rdb)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reach Redis: %w", err), rdb.Close())
+	}
+	for _, f := range findings {
+		log.Warn(f.String())
+	}
+	if o.strict && len(findings) > 0 {
+		return nil, errors.Join(fmt.Errorf("--strict: %s", findings[0]), rdb.Close())
+	}
+	return rdb, nil
+}
+
+// serve runs the process until ctx is done or it fails.
+func serve(ctx context.Context, opts daemon.Options, log *slog.Logger) error {
+	d, err := daemon.Start(ctx, opts)
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "address", d.Addr().String(), "roles", opts.Roles, "lanes", opts.Lanes)
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case err = <-d.Failed():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.Drain+15*time.Second)
+	defer cancel()
+	return errors.Join(err, d.Stop(stop))
+}

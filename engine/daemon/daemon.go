@@ -1,0 +1,285 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"paragon/engine/cache"
+	"paragon/engine/config"
+	"paragon/engine/execution"
+	"paragon/engine/httpapi"
+	"paragon/engine/logs"
+	"paragon/engine/outbound"
+	"paragon/engine/queue"
+	"paragon/engine/schedule"
+	"paragon/engine/seal"
+	"paragon/engine/steps"
+	"paragon/engine/store"
+	"paragon/schema"
+	"paragon/schema/api"
+	"paragon/workflows/function"
+)
+
+// Options are what a process is made of.
+type Options struct {
+	Roles []Role
+	// Store is the SQL store; nil where no role needs one.
+	Store store.Store
+	Redis redis.UniversalClient
+	// Lanes is the number of lanes: the same in all processes of an
+	// installation. Default 4.
+	Lanes   int
+	Keyring *seal.Keyring
+	// Listener is where the API listens.
+	Listener net.Listener
+	// Durable makes every run durable in the store, as dev does.
+	Durable bool
+	// LogLimit is how many bytes of log may wait in Redis. Default 1 GiB.
+	LogLimit int64
+	// Capacity is how many runs the worker executes at once.
+	Capacity int
+	// Drain bounds how long attempts under way may go on at shutdown. Default
+	// 25s.
+	Drain time.Duration
+	// Outbound are the limits of what leaves.
+	Outbound outbound.Settings
+	Version  api.Version
+	Log      *slog.Logger
+}
+
+// Daemon is a running process.
+type Daemon struct {
+	opts Options
+	log  *slog.Logger
+
+	config    *config.Service
+	cache     *cache.Cache
+	queue     *queue.Client
+	service   *execution.Service
+	rebuilder *execution.Rebuilder
+	flusher   *logs.Flusher
+	keeper    *execution.Keeper
+	cron      *schedule.Scheduler
+	worker    *execution.Worker
+	outbound  *outbound.Client
+	sandbox   *function.Sandbox
+	http      *http.Server
+	served    chan error
+
+	draining atomic.Bool
+}
+
+// Start starts the process: what others depend on first, the doors last.
+func Start(ctx context.Context, opts Options) (*Daemon, error) {
+	if opts.Lanes <= 0 {
+		opts.Lanes = DefaultLanes
+	}
+	if opts.LogLimit <= 0 {
+		opts.LogLimit = 1 << 30
+	}
+	if opts.Drain <= 0 {
+		opts.Drain = 25 * time.Second
+	}
+	d := &Daemon{opts: opts, log: opts.Log, served: make(chan error, 1)}
+	if err := d.start(ctx); err != nil {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return nil, errors.Join(err, d.Stop(stop))
+	}
+	return d, nil
+}
+
+// DefaultLanes is the number of lanes when none is given.
+const DefaultLanes = 4
+
+func (d *Daemon) has(r Role) bool { return slices.Contains(d.opts.Roles, r) }
+
+func (d *Daemon) start(ctx context.Context) error {
+	o := &d.opts
+	if d.has(RoleAPI) {
+		svc := config.New(config.Options{Store: o.Store, Redis: o.Redis, Keyring: o.Keyring, Log: d.log})
+		if err := svc.Start(ctx); err != nil {
+			return fmt.Errorf("start the configuration service: %w", err)
+		}
+		d.config = svc
+		if err := svc.EnsureProject(ctx, schema.DefaultProject); err != nil {
+			return fmt.Errorf("create the first project: %w", err)
+		}
+	}
+	c := cache.New(o.Redis, cache.Options{Keyring: o.Keyring, Log: d.log})
+	if err := c.Start(ctx); err != nil {
+		return fmt.Errorf("start the configuration cache: %w", err)
+	}
+	d.cache = c
+	d.queue = queue.NewClient(o.Redis, queue.ClientOptions{})
+	if err := d.startRuns(ctx); err != nil {
+		return err
+	}
+	return d.open()
+}
+
+// startRuns starts the execution plane.
+func (d *Daemon) startRuns(ctx context.Context) error {
+	o := &d.opts
+	if d.has(RoleAPI) || d.has(RoleScheduler) {
+		var runs store.Runs
+		if o.Store != nil {
+			runs = o.Store
+		}
+		svc := execution.NewService(execution.ServiceOptions{
+			Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: runs,
+			AlwaysDurable: o.Durable, LogLimit: o.LogLimit, Log: d.log,
+		})
+		if err := svc.Start(ctx); err != nil {
+			return fmt.Errorf("start the run service: %w", err)
+		}
+		d.service = svc
+	}
+	if d.has(RoleAPI) {
+		r := execution.NewRebuilder(d.service)
+		if err := r.Start(ctx); err != nil {
+			return fmt.Errorf("start the rebuilder: %w", err)
+		}
+		d.rebuilder = r
+	}
+	if d.has(RoleFlusher) {
+		f := logs.New(logs.Options{Redis: o.Redis, Lanes: o.Lanes, Store: o.Store, Log: d.log})
+		if err := f.Start(ctx); err != nil {
+			return fmt.Errorf("start the flusher: %w", err)
+		}
+		d.flusher = f
+	}
+	if d.has(RoleScheduler) {
+		k := execution.NewKeeper(execution.KeeperOptions{Redis: o.Redis, Lanes: o.Lanes, Queue: d.queue, Log: d.log})
+		if err := k.Start(ctx); err != nil {
+			return fmt.Errorf("start the keeper: %w", err)
+		}
+		d.keeper = k
+		s := schedule.New(schedule.Options{Redis: o.Redis, Config: d.cache, Runs: d.service, Log: d.log})
+		if err := s.Start(ctx); err != nil {
+			return fmt.Errorf("start the cron scheduler: %w", err)
+		}
+		d.cron = s
+	}
+	if d.has(RoleWorker) {
+		return d.startWorker(ctx)
+	}
+	return nil
+}
+
+func (d *Daemon) startWorker(ctx context.Context) error {
+	o := &d.opts
+	d.outbound = outbound.New(o.Outbound)
+	d.sandbox = function.NewSandbox(0)
+	w := execution.NewWorker(execution.WorkerOptions{
+		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue,
+		Performers: steps.New(d.outbound, d.sandbox, nil), Capacity: o.Capacity, Drain: o.Drain, Log: d.log,
+	})
+	if err := w.Start(ctx); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	d.worker = w
+	return nil
+}
+
+// open opens the doors.
+func (d *Daemon) open() error {
+	o := &d.opts
+	handler, err := d.handler()
+	if err != nil {
+		return err
+	}
+	d.http = handler
+	go func() { d.served <- handler.Serve(o.Listener) }()
+	return nil
+}
+
+func (d *Daemon) handler() (*http.Server, error) {
+	o := httpapi.Options{
+		Cache: d.cache, Config: d.config, Checks: d.checks(), Draining: d.draining.Load,
+		Version: d.opts.Version, Log: d.log,
+	}
+	if d.has(RoleAPI) {
+		o.Runs = d.service
+	}
+	server, err := httpapi.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("build the API: %w", err)
+	}
+	return server.HTTPServer(), nil
+}
+
+// Failed is closed with an error when the process can't go on by itself.
+func (d *Daemon) Failed() <-chan error { return d.served }
+
+// Addr is the address that the API listens on.
+func (d *Daemon) Addr() net.Addr { return d.opts.Listener.Addr() }
+
+// Stop stops the process within ctx. This is the order, and why:
+//
+//  1. readiness goes, so that nobody sends more;
+//  2. the doors close: no new trigger, and those being answered end;
+//  3. cron and timers stop: nothing new is queued;
+//  4. the worker drains: attempts end or are cut short uncounted, every run is
+//     given back;
+//  5. the run service and the queue client end, which 2 to 4 worked with;
+//  6. the flusher writes what all of them logged;
+//  7. cache and configuration end, which everything read.
+//
+// The store and Redis are the caller's, and close last.
+func (d *Daemon) Stop(ctx context.Context) error {
+	d.draining.Store(true)
+	var errs []error
+	step := func(name string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", name, err))
+		}
+	}
+	if d.http != nil {
+		step("the API", d.http.Shutdown(ctx))
+	}
+	if d.cron != nil {
+		step("cron", d.cron.Stop(ctx))
+	}
+	if d.keeper != nil {
+		step("the keeper", d.keeper.Stop(ctx))
+	}
+	if d.worker != nil {
+		step("the worker", d.worker.Stop(ctx))
+	}
+	if d.outbound != nil {
+		d.outbound.Close()
+		d.sandbox.Close()
+	}
+	if d.rebuilder != nil {
+		step("the rebuilder", d.rebuilder.Stop(ctx))
+	}
+	if d.service != nil {
+		step("the run service", d.service.Stop(ctx))
+	}
+	if d.queue != nil {
+		step("the queue client", d.queue.Stop(ctx))
+	}
+	if d.flusher != nil {
+		step("the flusher", d.flusher.Stop(ctx))
+	}
+	if d.cache != nil {
+		d.cache.Stop(ctx)
+	}
+	if d.config != nil {
+		d.config.Stop(ctx)
+	}
+	return errors.Join(errs...)
+}
+
+// NeedsStore tells whether any of the roles works with the SQL store.
+func (o *Options) NeedsStore() bool { return needsStore(o.Roles) }

@@ -1,0 +1,227 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"paragon/engine/cache"
+	"paragon/engine/config"
+	"paragon/engine/execution"
+	"paragon/schema"
+	"paragon/schema/api"
+)
+
+// Runs is what the API needs of the execution plane. Errors that a caller can
+// act on are *schema.Problem.
+type Runs interface {
+	// Trigger accepts a run.
+	Trigger(ctx context.Context, req execution.Request) (*schema.Run, error)
+	// Get returns a run, live or from history.
+	Get(ctx context.Context, project, id string) (*schema.Run, error)
+	// Steps returns what is known of a run's steps.
+	Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error)
+	// List lists runs, newest first.
+	List(ctx context.Context, project string, q api.RunsQuery) (api.List[schema.Run], error)
+	// Wait returns the run when it has ended, or as it is when ctx is done.
+	Wait(ctx context.Context, project, id string) (*schema.Run, error)
+	// Response returns what a run answers its caller with, once it has
+	// responded or ended; nil when ctx is done first.
+	Response(ctx context.Context, project, id string) (*execution.Response, error)
+	// Cancel ends a run.
+	Cancel(ctx context.Context, project, id, actor string) (*schema.Run, error)
+	// Replay starts a run again, from a step or (empty) from the start.
+	Replay(ctx context.Context, project, id string, fromStep, actor string) (*schema.Run, error)
+}
+
+// Check is one thing that readiness depends on.
+type Check struct {
+	Name string
+	// Required makes the process unready when the check fails; another is only
+	// shown.
+	Required bool
+	// Check returns why the thing is not there. It is given 2 seconds.
+	Check func(ctx context.Context) error
+}
+
+// Limits bound what a request may cost. Zero fields take the defaults.
+type Limits struct {
+	// Body bounds the bodies of triggers, a line of NDJSON, webhooks and all
+	// that has no limit of its own. Default 1 MiB.
+	Body int64
+	// Apply bounds the body of apply. Default 16 MiB.
+	Apply int64
+	// Batch bounds the whole body of an NDJSON trigger. Default 256 MiB.
+	Batch int64
+	// Header bounds the request's headers. Default 64 KiB.
+	Header int
+	// Wait bounds ?wait and a webhook's respond: result. Default 5m.
+	Wait time.Duration
+	// Request bounds reading and answering, waits apart. Default 60s.
+	Request time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(v *int64, to int64) {
+		if *v <= 0 {
+			*v = to
+		}
+	}
+	set(&l.Body, 1<<20)
+	set(&l.Apply, 16<<20)
+	set(&l.Batch, 256<<20)
+	if l.Header <= 0 {
+		l.Header = 64 << 10
+	}
+	if l.Wait <= 0 {
+		l.Wait = 5 * time.Minute
+	}
+	if l.Request <= 0 {
+		l.Request = time.Minute
+	}
+	return l
+}
+
+// Options configure a Server.
+type Options struct {
+	Cache  *cache.Cache
+	Config *config.Service
+	Runs   Runs
+	// Checks are what /readyz asks.
+	Checks []Check
+	// Draining tells that the process is about to stop; /readyz then says so,
+	// and nothing else changes. nil is never.
+	Draining func() bool
+	// Metrics serves /metrics; nil leaves it out.
+	Metrics http.Handler
+	// Version answers /version.
+	Version api.Version
+	Limits  Limits
+	// Log takes the request log and the reports of internal errors; nil is
+	// slog.Default.
+	Log *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Server serves the API. It holds no state of its own and starts nothing.
+type Server struct {
+	opts    Options
+	limits  Limits
+	log     *slog.Logger
+	now     func() time.Time
+	mux     *http.ServeMux
+	routes  []route
+	openAPI []byte
+}
+
+// New returns a server.
+func New(opts Options) (*Server, error) {
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Draining == nil {
+		opts.Draining = func() bool { return false }
+	}
+	s := &Server{opts: opts, limits: opts.Limits.withDefaults(), log: opts.Log, now: opts.Now, mux: http.NewServeMux()}
+	s.routes = s.table()
+	for i := range s.routes {
+		rt := &s.routes[i]
+		pattern := rt.path
+		if rt.method != "" {
+			pattern = rt.method + " " + rt.path
+		}
+		s.mux.Handle(pattern, s.handler(rt))
+	}
+	var err error
+	s.openAPI, err = describe(s.routes, opts.Version.Version)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// HTTPServer returns an http.Server with the server's limits. Its Shutdown
+// lets requests end.
+func (s *Server) HTTPServer() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       s.limits.Request,
+		WriteTimeout:      s.limits.Request,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    s.limits.Header,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// ServeHTTP answers a request: it never lets a panic out, logs, and hands the
+// trace on.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := s.now()
+	tr := newTrace(r.Header.Get("Traceparent"))
+	info := &requestInfo{}
+	r = r.WithContext(context.WithValue(withTrace(r.Context(), tr), infoKey{}, info))
+	rec := &recorder{ResponseWriter: w}
+	rec.Header().Set("Traceparent", tr.Parent())
+	rec.Header().Set("X-Content-Type-Options", "nosniff")
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(rec, r, v)
+		}
+		s.logRequest(r, rec, info, start, tr)
+	}()
+	if _, pattern := s.mux.Handler(r); pattern == "" {
+		s.unrouted(rec, r)
+		return
+	}
+	s.mux.ServeHTTP(rec, r)
+}
+
+// unrouted answers where no route is: it takes from the mux whether another
+// method would do.
+func (s *Server) unrouted(w http.ResponseWriter, r *http.Request) {
+	h, _ := s.mux.Handler(r)
+	probe := &probeWriter{header: http.Header{}}
+	h.ServeHTTP(probe, r)
+	if probe.status != http.StatusMethodNotAllowed {
+		writeProblem(w, r, notFound("there is nothing at %s", r.URL.Path))
+		return
+	}
+	allow := probe.header.Get("Allow")
+	w.Header().Set("Allow", allow)
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	writeProblem(w, r, wrongMethod(r.Method, r.URL.Path, allow))
+}
+
+// probeWriter keeps the status and the headers of an answer that is not sent.
+type probeWriter struct {
+	header http.Header
+	status int
+}
+
+func (p *probeWriter) Header() http.Header { return p.header }
+func (p *probeWriter) WriteHeader(status int) {
+	if p.status == 0 {
+		p.status = status
+	}
+}
+func (p *probeWriter) Write(b []byte) (int, error) { p.WriteHeader(http.StatusOK); return len(b), nil }
+
+// remoteHost is the address of the other side without its port.
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return strings.TrimSuffix(host, ".")
+}

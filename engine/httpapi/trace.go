@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"strings"
+)
+
+// trace is the W3C trace context of a request (Trace Context level 1, section
+// 3.2): the caller's trace id, or a new one, and a span id of this request.
+type trace struct {
+	trace [16]byte
+	span  [8]byte
+	flags byte
+}
+
+// TraceID is the trace id in hex.
+func (t trace) TraceID() string { return hex.EncodeToString(t.trace[:]) }
+
+// Parent is the traceparent to hand on.
+func (t trace) Parent() string {
+	return "00-" + hex.EncodeToString(t.trace[:]) + "-" + hex.EncodeToString(t.span[:]) + "-" + hex.EncodeToString([]byte{t.flags})
+}
+
+// newTrace goes on with the caller's traceparent, or begins a trace when there
+// is none or it is malformed.
+func newTrace(parent string) trace {
+	t, ok := parseTraceParent(parent)
+	if !ok {
+		t = trace{flags: 1}
+		_, _ = rand.Read(t.trace[:]) // never fails (crypto/rand)
+	}
+	_, _ = rand.Read(t.span[:])
+	return t
+}
+
+// parseTraceParent reads version-traceid-parentid-flags in lower-case hex.
+// Versions after 00 may have more behind, version ff is invalid, and so are
+// ids of zeros only.
+func parseTraceParent(s string) (t trace, ok bool) {
+	s = strings.TrimSpace(s)
+	if len(s) < 55 || s[2] != '-' || s[35] != '-' || s[52] != '-' || strings.ToLower(s) != s {
+		return t, false
+	}
+	var version, flags [1]byte
+	for _, part := range []struct {
+		to   []byte
+		text string
+	}{{version[:], s[:2]}, {t.trace[:], s[3:35]}, {t.span[:], s[36:52]}, {flags[:], s[53:55]}} {
+		if _, err := hex.Decode(part.to, []byte(part.text)); err != nil {
+			return trace{}, false
+		}
+	}
+	t.flags = flags[0]
+	switch {
+	case version[0] == 0xff, version[0] == 0 && len(s) != 55, len(s) > 55 && s[55] != '-',
+		t.trace == [16]byte{}, t.span == [8]byte{}:
+		return trace{}, false
+	}
+	t.flags &= 1 // the only flag of version 00
+	return t, true
+}
+
+type traceKey struct{}
+
+func withTrace(ctx context.Context, t trace) context.Context {
+	return context.WithValue(ctx, traceKey{}, t)
+}
+
+func traceOf(ctx context.Context) trace {
+	t, _ := ctx.Value(traceKey{}).(trace)
+	return t
+}

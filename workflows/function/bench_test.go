@@ -1,0 +1,69 @@
+package function
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+)
+
+// BenchmarkCall is the cost of a warm call, with the process in between.
+func BenchmarkCall(b *testing.B) {
+	s := NewSandbox(1)
+	defer s.Close()
+	p, err := Compile("return {score: input.email.length}")
+	if err != nil {
+		b.Fatal(err)
+	}
+	args := Args{Input: json.RawMessage(`{"email":"someone@example.com"}`), Now: now}
+	if _, err := s.Call(context.Background(), p, args, Limits{}); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := s.Call(context.Background(), p, args, Limits{Timeout: 10 * time.Second}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkEngine is the same in one process: making the engine, the call, and
+// freeing it.
+func BenchmarkEngine(b *testing.B) {
+	prelude, err := compilePrelude()
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := Compile("return {score: input.email.length}")
+	if err != nil {
+		b.Fatal(err)
+	}
+	t := task{timeout: 10 * time.Second, memory: 32 << 20, bytecode: p.bytecode, input: []byte(`{"email":"x"}`), steps: []byte("null"), settings: []byte("null")}
+	for b.Loop() {
+		m, err := newMachine(prelude)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, rest := m.run(t); rest.Kind != "" {
+			b.Fatal(rest)
+		}
+		m.close()
+	}
+}
+
+func BenchmarkStartProcess(b *testing.B) {
+	for b.Loop() {
+		p, err := startProcess(context.Background())
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.kill()
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for b.Loop() {
+		if _, err := Compile("return {score: input.email.length}"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -138,7 +138,7 @@ func parseTimerRing(s string) (lane int, at time.Time, ok bool) {
 	}
 	// Lua writes large numbers as 1.7e+12 when a script forgot to format them.
 	ms, err := strconv.ParseFloat(m, 64)
-	if err != nil || ms < 0 || ms > maxTimerMillis {
+	if err != nil || !(ms >= 0 && ms <= maxTimerMillis) { // NaN is neither
 		return 0, time.Time{}, false
 	}
 	return lane, time.UnixMilli(int64(ms)), true

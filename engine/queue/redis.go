@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"runtime"
@@ -123,6 +124,19 @@ func NewRedis(addr string, opts RedisOptions) (redis.UniversalClient, error) {
 // maintenance notices is one more command that a proxy or miniredis refuses.
 func noMaintenance() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
+// LogRedis routes the log of go-redis, which is one for the whole process, to
+// log at debug level: it reports every connection that fails, while Redis is
+// away, to standard error. Call it once, before any client is used.
+func LogRedis(log *slog.Logger) { redis.SetLogger(redisLog{log}) }
+
+type redisLog struct{ log *slog.Logger }
+
+func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
+	if l.log.Enabled(ctx, slog.LevelDebug) {
+		l.log.DebugContext(ctx, "go-redis: "+fmt.Sprintf(format, args...))
+	}
 }
 
 type mode int

@@ -40,7 +40,7 @@ func redirectPolicy(most int) func(*http.Request, []*http.Request) error {
 		req.Header.Del("Referer")
 		// Once the chain has left the origin, coming back does not bring the
 		// credentials back: the other host chose that path.
-		strayed = strayed || !sameOrigin(via[len(via)-1].URL, req.URL)
+		strayed = strayed || !SameOrigin(via[len(via)-1].URL, req.URL)
 		if strayed {
 			for name := range req.Header {
 				if !harmless[name] {
@@ -53,9 +53,9 @@ func redirectPolicy(most int) func(*http.Request, []*http.Request) error {
 	}
 }
 
-// sameOrigin compares scheme, host and port. Going from http to https on the
+// SameOrigin compares scheme, host and port. Going from http to https on the
 // default ports of one host is the same origin, the way back is not.
-func sameOrigin(from, to *url.URL) bool {
+func SameOrigin(from, to *url.URL) bool {
 	if hostKey(from.Hostname()) != hostKey(to.Hostname()) {
 		return false
 	}

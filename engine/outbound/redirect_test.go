@@ -99,7 +99,7 @@ func TestSameOrigin(t *testing.T) {
 	} {
 		from, _ := url.Parse(tc.from)
 		to, _ := url.Parse(tc.to)
-		if sameOrigin(from, to) != tc.same {
+		if SameOrigin(from, to) != tc.same {
 			t.Errorf("%s to %s", tc.from, tc.to)
 		}
 	}

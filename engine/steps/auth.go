@@ -1,0 +1,73 @@
+package steps
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"paragon/engine/outbound"
+)
+
+// buildAuth evaluates the step's credential. Texts that follow from it become
+// secrets of the attempt, for a far side that echoes what it got.
+func (a *attempt) buildAuth(m *message) error {
+	auth := a.spec.Auth
+	if auth == nil {
+		return nil
+	}
+	args := a.call.Step.Args.Field("auth")
+	eval := func(kind, field string) (string, error) {
+		s, err := args.Field(kind).Field(field).EvalString(a.call.Scope)
+		if err != nil {
+			return "", expression("auth."+kind+"."+field, err)
+		}
+		return s, nil
+	}
+	switch {
+	case auth.Basic != nil:
+		name, err := eval("basic", "username")
+		if err != nil {
+			return err
+		}
+		password, err := eval("basic", "password")
+		if err != nil {
+			return err
+		}
+		if strings.Contains(name, ":") {
+			return fatal("auth.basic.username: it can't hold a colon") // RFC 7617 section 2
+		}
+		encoded := base64.StdEncoding.EncodeToString([]byte(name + ":" + password))
+		a.redact.add(encoded)
+		m.header.Set("Authorization", "Basic "+encoded)
+	case auth.Bearer != nil:
+		token, err := eval("bearer", "token")
+		if err != nil {
+			return err
+		}
+		if token == "" {
+			return fatal("auth.bearer.token: it is empty")
+		}
+		if !outbound.ValidHeaderValue(token) {
+			return fatal("auth.bearer.token: it holds a line break or another control character")
+		}
+		a.redact.add(token)
+		m.header.Set("Authorization", "Bearer "+token)
+	case auth.OAuth2 != nil:
+		c := client{scope: strings.Join(auth.OAuth2.Scopes, " ")}
+		for field, to := range map[string]*string{"tokenUrl": &c.tokenURL, "clientId": &c.id, "clientSecret": &c.secret} {
+			s, err := eval("oauth2", field)
+			if err != nil {
+				return err
+			}
+			if s == "" {
+				return fatal("auth.oauth2.%s: it is empty", field)
+			}
+			*to = s
+		}
+		if _, err := parseURL(c.tokenURL); err != nil {
+			return fatal("auth.oauth2.tokenUrl: %s", err)
+		}
+		a.redact.add(c.secret)
+		m.oauth = &c
+	}
+	return nil
+}

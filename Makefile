@@ -1,0 +1,49 @@
+# Paragon's tasks. Every target does its own set-up; Go and a shell are enough.
+SHELL := /bin/sh
+GO ?= go
+BIN := bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X paragon/schema/api/buildinfo.version=$(VERSION)
+export CGO_ENABLED ?= 0
+
+.PHONY: help build dev test check lint generate bench chaos soak fuzz services clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/paragond and bin/paragonctl
+	@mkdir -p $(BIN)
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/paragond ./cmd/paragonctl
+
+dev: build ## Build, and run everything in one process with nothing installed
+	@exec $(BIN)/paragond dev
+
+test: ## Run all tests with the race detector (needs a C compiler for it)
+	@.ci/test
+
+check: lint ## Check form, vet, lint, the import plan and generated files
+	@.ci/generated
+
+lint: ## Run gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+generate: ## Write the generated files anew
+	$(GO) generate ./...
+
+bench: build ## Measure what Paragon promises, next to raw asynq, in one run
+	$(GO) run ./engine/bench $(BENCH)
+
+chaos: ## Break things at random for CHAOS (default 10m) and check that nothing is lost
+	$(GO) test ./engine/chaos -run TestChaos -timeout 0 -count 1 -v -args -chaos.for $(or $(CHAOS),10m)
+
+fuzz: ## Run every fuzz target for FUZZ (default 60s)
+	@.ci/fuzz $(or $(FUZZ),60s)
+
+services: ## Install Postgres and Redis for the tests (Debian, Ubuntu)
+	@.ci/services
+
+clean: ## Remove what build, dev and bench made
+	rm -rf $(BIN) .paragon dist bench.json

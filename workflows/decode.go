@@ -476,5 +476,11 @@ func (d *decoder) wrongType(n *node, p *path, want string) {
 	if p != nil && p.index < 0 {
 		name = p.name
 	}
+	if d.doc.hidden {
+		suggestion = ""
+		if want == "text" {
+			suggestion = "write it in quotes"
+		}
+	}
 	d.fail(n, p, "wrong-type", suggestion, "%s must be %s, not %s", name, want, got)
 }

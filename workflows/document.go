@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"paragon/schema"
@@ -31,7 +32,13 @@ type Document struct {
 	before int
 	// lines are those of the whole source.
 	lines []string
+	// hidden says that the document may hold a secret's value, so that no line
+	// of it is shown.
+	hidden bool
 }
+
+// secretKind recognizes a Secret, also in a document that is not YAML.
+var secretKind = regexp.MustCompile(`kind"?'?\s*:\s*"?'?Secret\b`)
 
 // Parse reads every document of every source and reports all that is wrong
 // with any of them. The documents that it returns are without errors; what
@@ -87,6 +94,7 @@ func parseSource(src Source) ([]Document, Diagnostics) {
 			diags = append(diags, x)
 			continue
 		}
+		doc.hidden = secretKind.MatchString(chunk.text)
 		root, bad := parseYAML(chunk.text)
 		if bad != nil {
 			x := schema.Diagnostic{Severity: schema.SeverityError, Code: "yaml", Message: "this is not YAML: " + bad.message}
@@ -239,7 +247,7 @@ func (d *Document) checkSecret(dec *decoder, spec *node) {
 	if s.Value != "" && s.ValueFrom != nil {
 		dec.fail(spec, specPath, "one-of", "", "a Secret has value or valueFrom, not both")
 	}
-	if s.Value == "" && s.ValueFrom == nil && s.Digest == "" {
+	if s.Value == "" && s.ValueFrom == nil && s.Digest == "" && d.find(specPath.field("value")) == nil {
 		dec.fail(spec, specPath, "one-of", "write valueFrom: {env: NAME}", "a Secret has a value or says where it comes from")
 	}
 	if f := s.ValueFrom; f != nil && (f.Env == "") == (f.File == "") {

@@ -3,6 +3,9 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -98,7 +101,12 @@ func (c *exprCompiler) compile(source string, env *environment) (_ *expression, 
 		return nil, result, names.errs
 	}
 	if _, err := new(checker.Checker).Check(tree, &c.typed); err != nil {
-		return nil, result, append(names.errs, asExprError(err))
+		e := asExprError(err)
+		if field, ok := strings.CutPrefix(e.message, "unknown field "); ok {
+			e.code, e.message = "unknown-field", fmt.Sprintf("unknown field %q", field)
+			e.suggestion = didYouMean(field, fieldsAt(tree.Node, e.offset))
+		}
+		return nil, result, append(names.errs, e)
 	}
 	result = *tree.Node.Nature()
 
@@ -173,11 +181,35 @@ func humanize(s string) string {
 	if s == "memory budget exceeded" {
 		return "the expression uses too much memory"
 	}
-	s = typeWords.Replace(s)
-	for _, cut := range []string{"unexpected token EOF"} {
-		s = strings.ReplaceAll(s, cut, "the expression ends too early")
+	if strings.HasPrefix(s, "unexpected token EOF") {
+		return "the expression ends too early"
 	}
+	s = unexpectedToken.ReplaceAllString(s, `unexpected $1`)
+	s = goTypes.ReplaceAllStringFunc(typeWords.Replace(s), func(m string) string {
+		head, goType, _ := strings.Cut(m, " ")
+		return head + " " + word(goType)
+	})
 	return strings.TrimSpace(s)
+}
+
+var (
+	// unexpectedToken is how the parser names a token: Operator("*").
+	unexpectedToken = regexp.MustCompile(`unexpected token \w+\(("(?:[^"\\]|\\.)*")\)`)
+	// goTypes are the names of types in messages of the checker.
+	goTypes = regexp.MustCompile(`\b(?:types?|and|got|use|from) (?:string|int|bool|nil)\b`)
+)
+
+// fieldsAt are the names of the fields of what is accessed at an offset.
+func fieldsAt(root ast.Node, offset int) []string {
+	var fields []string
+	ast.Walk(&root, visitorFunc(func(n *ast.Node) {
+		if m, ok := (*n).(*ast.MemberNode); ok && m.Property.Location().From == offset {
+			if base := m.Node.Nature(); base.TypeData != nil {
+				fields = slices.Sorted(maps.Keys(base.Fields))
+			}
+		}
+	}))
+	return fields
 }
 
 // word is the name of a Go type for people.

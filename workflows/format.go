@@ -35,7 +35,7 @@ func Format(src []byte) ([]byte, error) {
 		formatted, bad := formatDocument(chunk.text)
 		if bad != nil {
 			x := schema.Diagnostic{Severity: schema.SeverityError, Code: "yaml", Message: "this is not YAML: " + bad.message}
-			d := Document{lines: lines}
+			d := Document{lines: lines, hidden: secretKind.MatchString(chunk.text)}
 			line := chunk.line + max(1, bad.line)
 			d.at(&x, line, firstColumn(lines, line))
 			return nil, Diagnostics{x}

@@ -13,7 +13,7 @@ func (d *Document) line(n *node) int { return n.Line + d.before }
 // at sets the place of a diagnostic.
 func (d *Document) at(x *schema.Diagnostic, line, column int) {
 	x.File, x.Line, x.Column = d.File, line, column
-	if line >= 1 && line <= len(d.lines) {
+	if line >= 1 && line <= len(d.lines) && !d.hidden {
 		x.Source = d.lines[line-1]
 		if len(x.Source) > 400 {
 			x.Source, x.Column = cutAround(x.Source, column)

@@ -109,9 +109,6 @@ func (c *compiler) checkRetry(spec *schema.RetrySpec, at *path) {
 	if spec == nil {
 		return
 	}
-	if spec.Multiplier != 0 && spec.Multiplier < 1 {
-		c.fail(at.field("multiplier"), "range", "", "the multiplier must be at least 1")
-	}
 	if spec.MaxInterval != 0 && spec.MaxInterval < spec.InitialInterval {
 		c.fail(at.field("maxInterval"), "range", "", "maxInterval (%s) is shorter than initialInterval (%s)", spec.MaxInterval, spec.InitialInterval)
 	}

@@ -105,6 +105,8 @@ func (c *compiler) checkStep(s *schema.StepSpec, at *path) {
 	}
 	kinds := kindsOf(s)
 	switch {
+	case len(kinds) == 0 && c.hasOtherKeys(at):
+		// A kind key that is misspelled or holds something else was reported.
 	case len(kinds) == 0 && s.Steps != nil:
 		c.fail(at, "no-kind", "add forEach beside steps, or put the steps into a parallel branch", "the step %shas steps and no kind", quoted(s.ID))
 	case len(kinds) == 0:
@@ -127,6 +129,26 @@ func (c *compiler) checkStep(s *schema.StepSpec, at *path) {
 		}
 	}
 	c.checkRetry(s.Retry, at.field("retry"))
+}
+
+// hasOtherKeys tells whether a step in the source has keys beside those that
+// every kind has.
+func (c *compiler) hasOtherKeys(at *path) bool {
+	if c.doc == nil {
+		return false
+	}
+	n := c.doc.find(at)
+	if n == nil || n.Kind != mapNode {
+		return true
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		switch n.Content[i].Value {
+		case "id", "description", "if", "timeout", "retry", "onError", "steps":
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // idRune makes a character fit for a step id.
@@ -185,6 +207,11 @@ func (c *compiler) checkBlocks(s *schema.StepSpec, kinds []StepKind, at *path) {
 
 // checkRequest checks the fields of a request that depend on one another.
 func (c *compiler) checkRequest(r *schema.RequestStep, at *path) {
+	if c.doc != nil {
+		if n := c.doc.find(at); n != nil && n.Kind == scalarNode {
+			return // reported as no object
+		}
+	}
 	switch {
 	case r.URL == "" && r.Integration == "":
 		c.fail(at, "one-of", "write url: https://…", "a request needs a url")

@@ -233,8 +233,7 @@ func (c *compiler) pages(p *schema.PaginationSpec, at *path, outer *environment)
 		pages.Items = v
 	}
 	switch next := p.NextPage.(type) {
-	case nil:
-		c.fail(at, "missing-field", "write link to follow the Link header, an expression for the next URL, or a map of query parameters", "pagination needs nextPage")
+	case nil: // reported as missing
 	case string:
 		if next != "link" {
 			pages.NextPage = c.template(next, at.field("nextPage"), env)
@@ -290,8 +289,7 @@ func (c *compiler) forEach(s *Step, spec *schema.StepSpec, at *path, env *enviro
 		if result.Ref != nil {
 			element = *result.Ref
 		}
-	case nil:
-		c.fail(here, "missing-field", "", "forEach needs items")
+	case nil: // reported as missing
 	default:
 		items = c.value(v, here.field("items"), env)
 		if _, ok := v.([]any); !ok {

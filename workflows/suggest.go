@@ -27,13 +27,22 @@ func didYouMean(written string, candidates []string) string {
 // nearest is the candidate within a small edit distance of what was written:
 // a third of its length, at least one. It is empty when none is.
 func nearest(written string, candidates []string) string {
-	best, bestAt := "", max(1, (len(written)+1)/3)+1
+	best, bestAt := "", max(1, (len(written)+2)/3)+1
 	for _, c := range candidates {
 		if strings.EqualFold(c, written) {
 			return c
 		}
-		if d := distance(strings.ToLower(written), strings.ToLower(c), bestAt); d < bestAt || d == bestAt && best != "" && c < best {
+		d := distance(strings.ToLower(written), strings.ToLower(c), bestAt+1)
+		if d < bestAt || d == bestAt && best != "" && c < best {
 			best, bestAt = c, d
+		}
+	}
+	if best == "" && len(written) >= 4 {
+		// "lowercase" for "lower", "max" for "maxAttempts".
+		for _, c := range candidates {
+			if len(c) >= 4 && (strings.HasPrefix(c, written) || strings.HasPrefix(written, c)) {
+				return c
+			}
 		}
 	}
 	return best

@@ -96,7 +96,9 @@ func (c *compiler) webhookAuth(a *schema.WebhookAuth, at *path) {
 		}
 		if !secretName.MatchString(name) {
 			suggestion := "make a Secret and write its name"
-			c.fail(p, "invalid-name", suggestion, "this is the name of a Secret, not the value: %q can't be one", shorten(name, 12))
+			c.fail(p, "invalid-name", suggestion, "this must be the name of a Secret, not its value")
+			// What stands there may be a secret: it is not shown.
+			c.diags[len(c.diags)-1].Source = ""
 			return
 		}
 		c.secrets[name] = true

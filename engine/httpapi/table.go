@@ -27,10 +27,23 @@ var (
 	paramMatch  = param{"header", "If-Match", "The ETag that the resource must have, or *", "string"}
 )
 
-// table lists every route of the API.
+// table lists every route that this process serves: without the api role, those
+// about the process itself.
 func (s *Server) table() []route {
+	list := s.serverRoutes()
+	if s.opts.Config == nil || s.opts.Runs == nil {
+		return list
+	}
+	list = append(list, s.projectRoutes()...)
+	for _, kind := range schema.Kinds {
+		list = append(list, s.kindRoutes(kind)...)
+	}
+	return list
+}
+
+// serverRoutes are the routes about the process.
+func (s *Server) serverRoutes() []route {
 	ok := func(body reflect.Type) []answer { return []answer{{status: http.StatusOK, body: body}} }
-	run := typeOf[schema.Run]()
 	list := []route{
 		{method: "GET", path: pathLive, access: public, id: "live", tag: "server", summary: "Whether the process runs",
 			answers: ok(typeOf[health]()), serve: s.live},
@@ -40,6 +53,23 @@ func (s *Server) table() []route {
 			answers: ok(typeOf[api.Version]()), serve: s.version},
 		{method: "GET", path: "/openapi.json", access: public, id: "openapi", tag: "server", summary: "This document",
 			answers: []answer{{status: http.StatusOK, media: "application/vnd.oai.openapi+json"}}, serve: s.document},
+	}
+	if s.opts.Metrics != nil {
+		list = append(list, route{method: "GET", path: pathMetrics, access: public, id: "metrics", tag: "server", summary: "Metrics for Prometheus",
+			answers: []answer{{status: http.StatusOK, media: "text/plain"}},
+			serve: func(w http.ResponseWriter, r *request) error {
+				s.opts.Metrics.ServeHTTP(w, r.Request)
+				return nil
+			}})
+	}
+	return list
+}
+
+// projectRoutes are the routes of the API but those of single resources.
+func (s *Server) projectRoutes() []route {
+	ok := func(body reflect.Type) []answer { return []answer{{status: http.StatusOK, body: body}} }
+	run := typeOf[schema.Run]()
+	return []route{
 		{method: "GET", path: "/v1/whoami", access: anyKey, id: "whoami", tag: "server", summary: "Whose key this is",
 			answers: ok(typeOf[api.Identity]()), serve: s.whoami},
 
@@ -94,18 +124,6 @@ func (s *Server) table() []route {
 				{status: http.StatusOK, doc: "With respond: result, what the run says"}},
 			serve: s.hook},
 	}
-	if s.opts.Metrics != nil {
-		list = append(list, route{method: "GET", path: pathMetrics, access: public, id: "metrics", tag: "server", summary: "Metrics for Prometheus",
-			answers: []answer{{status: http.StatusOK, media: "text/plain"}},
-			serve: func(w http.ResponseWriter, r *request) error {
-				s.opts.Metrics.ServeHTTP(w, r.Request)
-				return nil
-			}})
-	}
-	for _, kind := range schema.Kinds {
-		list = append(list, s.kindRoutes(kind)...)
-	}
-	return list
 }
 
 // kindRoutes are the routes of one kind of resource.

@@ -167,6 +167,9 @@ func (s *Service) publish(ctx context.Context, version int64, change cache.Chang
 	for range gapTries {
 		err := cache.PublishChange(ctx, s.rdb, change)
 		if err == nil {
+			if s.opts.Published != nil {
+				s.opts.Published(ctx, version)
+			}
 			return
 		}
 		if !errors.Is(err, cache.ErrGap) {

@@ -30,6 +30,10 @@ type Options struct {
 	Reconcile time.Duration
 	// Timeout bounds the publication of one change. Default 5s.
 	Timeout time.Duration
+	// Published is called when a version has been published: this process can
+	// wait there until it uses it itself, so that what a caller has written
+	// counts for its next call. nil is nothing.
+	Published func(ctx context.Context, version int64)
 }
 
 // Service is the configuration service. Its methods are safe for concurrent

@@ -127,23 +127,15 @@ func copyRows(ctx context.Context, tx pgx.Tx, batch store.LogBatch) error {
 }
 
 func copyInto(ctx context.Context, tx pgx.Tx, runs, steps string, batch store.LogBatch) error {
-	if len(batch.Runs) > 0 {
-		_, err := tx.CopyFrom(ctx, pgx.Identifier{runs}, runColumns, pgx.CopyFromSlice(len(batch.Runs), func(i int) ([]any, error) {
-			return runValues(&batch.Runs[i])
-		}))
-		if err != nil {
-			return err
-		}
+	err := copyRowsInto(ctx, tx, runs, runColumns, len(batch.Runs), func(row *copyRow, i int) error {
+		return appendRun(row, &batch.Runs[i])
+	})
+	if err != nil {
+		return err
 	}
-	if len(batch.Steps) > 0 {
-		_, err := tx.CopyFrom(ctx, pgx.Identifier{steps}, stepColumns, pgx.CopyFromSlice(len(batch.Steps), func(i int) ([]any, error) {
-			return stepValues(&batch.Steps[i])
-		}))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return copyRowsInto(ctx, tx, steps, stepColumns, len(batch.Steps), func(row *copyRow, i int) error {
+		return appendStep(row, &batch.Steps[i])
+	})
 }
 
 // mergeRows writes the rows beside those that are there: a run stays as it
@@ -169,43 +161,66 @@ func mergeRows(ctx context.Context, tx pgx.Tx, batch store.LogBatch) error {
 	return err
 }
 
-func runValues(r *schema.Run) ([]any, error) {
-	trigger, err := column.Document(r.Trigger)
-	if err != nil {
-		return nil, err
-	}
-	var failure, folded any
-	if r.Error != nil {
-		text, err := column.Document(r.Error)
-		if err != nil {
-			return nil, err
+// appendRun appends the columns of runColumns.
+func appendRun(row *copyRow, r *schema.Run) error {
+	row.bigint(r.Revision)
+	row.time(r.CreatedAt)
+	for _, at := range []*time.Time{r.StartedAt, r.EndedAt} {
+		if at == nil {
+			row.null()
+		} else {
+			row.time(*at)
 		}
-		failure, folded = text, column.Fold(r.Error.Message)
 	}
-	return []any{r.Revision, r.CreatedAt, r.StartedAt, r.EndedAt, int32(r.Attempts), int32(r.Recoveries), r.ID,
-		column.Text(r.Project), column.Text(r.Workflow), string(r.Status), column.TextOrNil(r.TraceID),
-		trigger, failure, folded, column.Raw(r.Input), column.Raw(r.Output)}, nil
+	row.integer(r.Attempts)
+	row.integer(r.Recoveries)
+	row.text(r.ID)
+	row.text(r.Project)
+	row.text(r.Workflow)
+	row.text(string(r.Status))
+	row.textOrNull(r.TraceID)
+	if err := row.encoded(&r.Trigger); err != nil {
+		return err
+	}
+	if r.Error == nil {
+		row.null()
+		row.null()
+	} else {
+		if err := row.encoded(r.Error); err != nil {
+			return err
+		}
+		row.text(column.Fold(r.Error.Message))
+	}
+	row.raw(r.Input)
+	row.raw(r.Output)
+	return nil
 }
 
-func stepValues(s *store.StepRow) ([]any, error) {
-	var failure, attempts any
-	if s.Error != nil {
-		text, err := column.Document(s.Error)
-		if err != nil {
-			return nil, err
-		}
-		failure = text
+// appendStep appends the columns of stepColumns.
+func appendStep(row *copyRow, s *store.StepRow) error {
+	row.bigint(s.Seq)
+	row.timeOrNull(s.StartedAt)
+	row.timeOrNull(s.EndedAt)
+	row.timeOrNull(s.RetryAt)
+	row.timeOrNull(s.WaitUntil)
+	row.integer(s.Attempt)
+	row.text(s.Run)
+	row.text(s.Project)
+	row.text(s.Path)
+	row.text(s.Step)
+	row.text(s.Kind)
+	row.text(string(s.Status))
+	row.raw(s.Result)
+	if s.Error == nil {
+		row.null()
+	} else if err := row.encoded(s.Error); err != nil {
+		return err
 	}
-	if len(s.Attempts) > 0 {
-		text, err := column.Document(s.Attempts)
-		if err != nil {
-			return nil, err
-		}
-		attempts = text
+	if len(s.Attempts) == 0 {
+		row.null()
+		return nil
 	}
-	return []any{s.Seq, orNull(s.StartedAt), orNull(s.EndedAt), orNull(s.RetryAt), orNull(s.WaitUntil), int32(s.Attempt),
-		s.Run, column.Text(s.Project), column.Text(s.Path), column.Text(s.Step), column.Text(s.Kind), column.Text(string(s.Status)),
-		column.Raw(s.Result), failure, attempts}, nil
+	return row.encoded(s.Attempts)
 }
 
 // LogPosition is the position that a stream is written up to.

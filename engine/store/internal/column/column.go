@@ -4,6 +4,7 @@
 package column
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -26,6 +27,9 @@ func Text(s string) string {
 	}
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }
+
+// IsText tells whether bytes are text that Postgres takes as it is.
+func IsText(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && utf8.Valid(b) }
 
 // TextOrNil is Text, with nil for the empty text.
 func TextOrNil(s string) any {

@@ -6,6 +6,10 @@ import (
 	"github.com/expr-lang/expr/checker/nature"
 )
 
+// plainResponse is the type of most requests' results. Types are never changed,
+// except that of steps.
+var plainResponse = responseNature(anyNature, false)
+
 // responseNature is the static type of a request's result.
 func responseNature(body nature.Nature, failing bool) nature.Nature {
 	fields := map[string]nature.Nature{"status": intNature, "headers": mapNature(nil, false), "body": body}
@@ -20,6 +24,9 @@ func responseNature(body nature.Nature, failing bool) nature.Nature {
 func (c *compiler) resultNature(s *Step) nature.Nature {
 	switch s.Kind {
 	case StepRequest:
+		if s.Pages == nil && !s.ContinueOnError {
+			return plainResponse
+		}
 		body := anyNature
 		if s.Pages != nil {
 			body = mapNature(map[string]nature.Nature{"items": listNature(anyNature), "pages": intNature}, false)

@@ -48,9 +48,11 @@ type chunk struct {
 	line int
 }
 
-// documentMark is a line that ends a document; YAML allows none inside of one,
-// not even in a block scalar.
-var documentMark = regexp.MustCompile(`^(---|\.\.\.)(\s|$)`)
+// isDocumentMark tells whether a line ends a document; YAML allows none inside
+// of one, not even in a block scalar.
+func isDocumentMark(line string) bool {
+	return (strings.HasPrefix(line, "---") || strings.HasPrefix(line, "...")) && (len(line) == 3 || line[3] == ' ' || line[3] == '\t')
+}
 
 // chunks cuts a stream into its documents, so that one with a syntax error
 // does not hide the others.
@@ -65,7 +67,7 @@ func chunks(text string) []chunk {
 			next = i + end + 1
 		}
 		s := strings.TrimRight(text[i:next], "\r\n")
-		if documentMark.MatchString(s) {
+		if isDocumentMark(s) {
 			if content {
 				out = append(out, chunk{text[start:i], startLine})
 				start, startLine = i, line

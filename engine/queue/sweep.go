@@ -38,18 +38,19 @@ const (
 
 // sweepScript puts tasks of one lane back.
 //
-//	KEYS[1]  guard: only one process sweeps at a time
+//	KEYS[1]  when the lane was swept last, ms: one process does it for all
 //	KEYS[n]  lease, active, pending, retry of each queue
-//	ARGV[1]  life of the guard, ms
+//	ARGV[1]  least time between two sweeps, ms
 //	ARGV[2]  a lease that ends before is dead, Unix seconds
-//	ARGV[3]  retries due until then, Unix seconds
+//	ARGV[3]  now, Unix ms
 //	ARGV[4]  most tasks of a queue
 //	ARGV[5]  how often a task is put back
 //	ARGV[6]  bell channel of the lane
 //	ARGV[n]  task key prefix and ring of each queue
 //
 // It answers {put back, dropped}. The first EXISTS makes an idle lane cost two
-// commands.
+// commands. The guard's age is compared, not left to its expiry, since miniredis
+// has no clock of its own.
 var sweepScript = redis.NewScript(`
 local queues = (#KEYS - 1) / 4
 local busy = {}
@@ -60,9 +61,12 @@ end
 if redis.call("EXISTS", unpack(busy)) == 0 then
 	return {0, 0}
 end
-if not redis.call("SET", KEYS[1], "1", "NX", "PX", ARGV[1]) then
+local now = tonumber(ARGV[3])
+local last = tonumber(redis.call("GET", KEYS[1]) or "0")
+if math.abs(now - last) < tonumber(ARGV[1]) then
 	return {0, 0}
 end
+redis.call("SET", KEYS[1], ARGV[3], "PX", ARGV[1])
 local back, dropped = 0, 0
 for i = 0, queues - 1 do
 	local lease, active, pending, retry = KEYS[i * 4 + 2], KEYS[i * 4 + 3], KEYS[i * 4 + 4], KEYS[i * 4 + 5]
@@ -88,7 +92,7 @@ for i = 0, queues - 1 do
 		redis.call("LREM", active, 0, id)
 		putBack(id, true)
 	end
-	for _, id in ipairs(redis.call("ZRANGEBYSCORE", retry, "-inf", ARGV[3], "LIMIT", 0, ARGV[4])) do
+	for _, id in ipairs(redis.call("ZRANGEBYSCORE", retry, "-inf", math.floor(now / 1000), "LIMIT", 0, ARGV[4])) do
 		redis.call("ZREM", retry, id)
 		putBack(id, false)
 	end
@@ -149,7 +153,7 @@ func sweepArgs(lane int, now time.Time) (keys []string, args []any) {
 	args = []any{
 		(sweepEvery / 2).Milliseconds(),
 		strconv.FormatInt(now.Add(leaseAlive).Unix(), 10),
-		strconv.FormatInt(now.Unix(), 10),
+		strconv.FormatInt(now.UnixMilli(), 10),
 		sweepLimit, sweepTries, bellChannel(lane),
 	}
 	for _, p := range Priorities() {

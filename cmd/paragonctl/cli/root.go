@@ -107,7 +107,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 		}
 	}
 	add(groupConfig,
-		manifest.NewInit(env), manifest.NewValidate(env), manifest.NewDiff(env), manifest.NewApply(env),
+		manifest.NewInit(env), manifest.NewValidate(env), manifest.NewFormat(env), manifest.NewDiff(env), manifest.NewApply(env),
 		resource.NewGet(env), resource.NewDescribe(env), resource.NewDelete(env),
 		resource.NewHistory(env), resource.NewRollback(env), resource.NewExport(env),
 	)

@@ -134,6 +134,6 @@ func (o *RollbackOptions) run(ctx context.Context) error {
 	if !o.out.ForPeople() {
 		return o.out.Print(ctx, o.env.Streams, output.View{Value: r, Names: []string{o.ref.String()}})
 	}
-	_, err = fmt.Fprintf(o.env.Out, "%s rolled back: revision %d is %s again\n", terminal.Safe(o.ref.String()), r.Status.Revision, target)
+	_, err = fmt.Fprintf(o.env.Out, "%s rolled back to %s (now revision %d)\n", terminal.Safe(o.ref.String()), target, r.Status.Revision)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -25,7 +26,7 @@ const (
 )
 
 // ErrInterrupted is the cause of a context that a signal ended.
-var ErrInterrupted = errors.New("interrupted")
+var ErrInterrupted = terminal.ErrInterrupted
 
 // ErrWaited is the cause of a context that --timeout ended.
 var ErrWaited = errors.New("timed out")

@@ -69,24 +69,23 @@ func (g *Grid) write(w io.Writer, style terminal.Style, wide bool, width int) er
 		}
 	}
 	var b strings.Builder
-	put := func(text string, k int) {
-		if terminal.Width(text) > widths[k] {
-			text = terminal.Cut(text, widths[k])
-		}
-		if k < len(shown)-1 {
-			text = terminal.Pad(text, widths[k]) + gap
-		}
-		b.WriteString(text)
-	}
-	for k, i := range shown {
-		put(style.Bold(g.Columns[i].Title), k)
-	}
-	b.WriteByte('\n')
-	for _, line := range cells {
+	put := func(line []string) {
+		var row strings.Builder
 		for k, text := range line {
-			put(text, k)
+			if terminal.Width(text) > widths[k] {
+				text = terminal.Cut(text, widths[k])
+			}
+			row.WriteString(terminal.Pad(text, widths[k]) + gap)
 		}
-		b.WriteByte('\n')
+		b.WriteString(strings.TrimRight(row.String(), " ") + "\n")
+	}
+	titles := make([]string, len(shown))
+	for k, i := range shown {
+		titles[k] = style.Bold(g.Columns[i].Title)
+	}
+	put(titles)
+	for _, line := range cells {
+		put(line)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -14,6 +14,9 @@ import (
 // ErrNoPrompt says that there is nobody to ask.
 var ErrNoPrompt = errors.New("there is no terminal to ask on")
 
+// ErrInterrupted says that a person wants to end the command.
+var ErrInterrupted = errors.New("interrupted")
+
 // maxAnswer bounds what a prompt or a secret read from a stream may hold, in
 // bytes.
 const maxAnswer = 1 << 20
@@ -46,40 +49,54 @@ func (s *Streams) Ask(ctx context.Context, question string) (string, error) {
 	return strings.TrimSpace(answer), err
 }
 
-// AskSecret asks for a line of text without showing what is typed.
+// AskSecret asks for a line of text without showing what is typed. It returns
+// ErrInterrupted when ^C or ^D is typed.
 func (s *Streams) AskSecret(ctx context.Context, question string) (string, error) {
 	if !s.CanPrompt() || s.inFile == nil {
 		return "", ErrNoPrompt
 	}
+	// The terminal stops showing what is typed before the question appears, so
+	// that not even a fast typist, or a paste, is seen.
 	fd := int(s.inFile.Fd())
-	before, err := term.GetState(fd)
+	before, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", fmt.Errorf("ask on the terminal: %w", err)
 	}
-	fmt.Fprintf(s.Err, "%s: ", question)
-	type answer struct {
-		text []byte
-		err  error
-	}
+	defer term.Restore(fd, before)
+	screen := term.NewTerminal(readWriter{s.In, s.Err}, "")
 	// A read of a terminal can't be canceled: when the context ends first the
 	// reader is left behind, and the process is about to end.
 	ch := make(chan answer, 1)
 	go func() {
-		text, err := term.ReadPassword(fd)
+		text, err := screen.ReadPassword(question + ": ")
 		ch <- answer{text, err}
 	}()
 	select {
 	case a := <-ch:
-		fmt.Fprintln(s.Err)
+		if errors.Is(a.err, io.EOF) {
+			fmt.Fprint(s.Err, "\r\n")
+			return "", ErrInterrupted
+		}
 		if a.err != nil {
 			return "", fmt.Errorf("read the answer: %w", a.err)
 		}
-		return string(a.text), nil
+		return a.text, nil
 	case <-ctx.Done():
-		term.Restore(fd, before)
-		fmt.Fprintln(s.Err)
+		fmt.Fprint(s.Err, "\r\n")
 		return "", context.Cause(ctx)
 	}
+}
+
+// readWriter joins the input and the output of a terminal.
+type readWriter struct {
+	io.Reader
+	io.Writer
+}
+
+// answer is what came back from a terminal.
+type answer struct {
+	text string
+	err  error
 }
 
 // ReadSecret reads a secret from In to its end, without one line break at the
@@ -99,10 +116,6 @@ func (s *Streams) ReadSecret() (string, error) {
 func (s *Streams) line(ctx context.Context) (string, error) {
 	if s.answers == nil {
 		s.answers = bufio.NewReader(s.In)
-	}
-	type answer struct {
-		text string
-		err  error
 	}
 	ch := make(chan answer, 1)
 	go func() {

@@ -28,10 +28,11 @@ func (s *Streams) style(tty bool) Style {
 	return Style{profile: s.profile}
 }
 
-// The palette of Okabe and Ito: blue against orange stays apart for every kind
-// of colour vision. Red and green are never set against each other.
+// The palette follows that of Okabe and Ito: blue against orange stays apart for
+// every kind of colour vision. Red and green are never set against each other.
+// The blue is a lighter one, which can be read on black, too.
 const (
-	blue   = "#0072B2"
+	blue   = "#3387CC"
 	sky    = "#56B4E9"
 	orange = "#E69F00"
 	strong = "#D55E00"

@@ -199,9 +199,7 @@ func (t *Timers) serve(ctx context.Context, l *timerLane) {
 				return
 			}
 		}
-		// Scores are whole milliseconds: what is due at 5 ms may be taken from
-		// 5.000 ms on, and a clock cut to milliseconds is never ahead.
-		now := time.UnixMilli(t.opts.Clock.Now().UnixMilli())
+		now := t.opts.Clock.Now()
 		if wait := due.Sub(now); wait > 0 {
 			// A long wait is cut: the poll would arm it again anyway, and a
 			// wall clock that jumps is noticed.
@@ -216,7 +214,9 @@ func (t *Timers) serve(ctx context.Context, l *timerLane) {
 			drop()
 			continue
 		}
-		next, err := t.opts.Fire(ctx, l.lane, now)
+		// Scores are whole milliseconds, and a time cut to milliseconds is never
+		// ahead of them.
+		next, err := t.opts.Fire(ctx, l.lane, time.UnixMilli(now.UnixMilli()))
 		if ctx.Err() != nil {
 			return
 		}

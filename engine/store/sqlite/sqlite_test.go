@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -147,5 +148,29 @@ func TestOpenOfWhatIsNoDatabase(t *testing.T) {
 	}
 	if _, err := sqlite.Open(t.Context(), path); err == nil {
 		t.Error("a text was opened as a database")
+	}
+}
+
+func TestTheClockDecidesWhenAKeyExpires(t *testing.T) {
+	created := time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC)
+	now := created
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.WithClock(func() time.Time { return now }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Accept(t.Context(), []store.AcceptedRun{{ID: "r1", Project: "p", Workflow: "w", IdempotencyKey: "k", CreatedAt: created}}); err != nil {
+		t.Fatal(err)
+	}
+	now = created.Add(store.KeyLife - time.Microsecond)
+	if id, err := s.AcceptedByKey(t.Context(), "p", "w", "k"); id != "r1" || err != nil {
+		t.Errorf("in its last moment the key stands for %q, %v", id, err)
+	}
+	now = created.Add(store.KeyLife)
+	if id, err := s.AcceptedByKey(t.Context(), "p", "w", "k"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an expired key stands for %q, %v", id, err)
 	}
 }

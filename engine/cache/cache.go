@@ -179,6 +179,31 @@ func (c *Cache) Subscribe(f func()) (unsubscribe func()) {
 	}
 }
 
+// Await returns when memory has a version, or a newer one, or ctx ends. A cache
+// that is not running returns at once.
+func (c *Cache) Await(ctx context.Context, version int64) {
+	changed := make(chan struct{}, 1)
+	leave := c.Subscribe(func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
+	defer leave()
+	c.mu.Lock()
+	done := c.done
+	c.mu.Unlock()
+	for done != nil && c.Version() < version {
+		select {
+		case <-changed:
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Ready returns nil when a configuration is in memory, else why not.
 func (c *Cache) Ready() error {
 	if c.snap.Load().head.generation != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -26,6 +27,7 @@ import (
 	"paragon/engine/store"
 	"paragon/schema"
 	"paragon/schema/api"
+	"paragon/workflows"
 	"paragon/workflows/function"
 )
 
@@ -52,8 +54,10 @@ type Options struct {
 	Drain time.Duration
 	// Outbound are the limits of what leaves.
 	Outbound outbound.Settings
-	Version  api.Version
-	Log      *slog.Logger
+	// Performers replace those of steps.New, by kind: for benchmarks.
+	Performers map[workflows.StepKind]steps.Performer
+	Version    api.Version
+	Log        *slog.Logger
 }
 
 // Daemon is a running process.
@@ -105,8 +109,9 @@ func (d *Daemon) has(r Role) bool { return slices.Contains(d.opts.Roles, r) }
 
 func (d *Daemon) start(ctx context.Context) error {
 	o := &d.opts
+	c := cache.New(o.Redis, cache.Options{Keyring: o.Keyring, Log: d.log})
 	if d.has(RoleAPI) {
-		svc := config.New(config.Options{Store: o.Store, Redis: o.Redis, Keyring: o.Keyring, Log: d.log})
+		svc := config.New(config.Options{Store: o.Store, Redis: o.Redis, Keyring: o.Keyring, Log: d.log, Published: c.Await})
 		if err := svc.Start(ctx); err != nil {
 			return fmt.Errorf("start the configuration service: %w", err)
 		}
@@ -115,7 +120,6 @@ func (d *Daemon) start(ctx context.Context) error {
 			return fmt.Errorf("create the first project: %w", err)
 		}
 	}
-	c := cache.New(o.Redis, cache.Options{Keyring: o.Keyring, Log: d.log})
 	if err := c.Start(ctx); err != nil {
 		return fmt.Errorf("start the configuration cache: %w", err)
 	}
@@ -180,9 +184,11 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	o := &d.opts
 	d.outbound = outbound.New(o.Outbound)
 	d.sandbox = function.NewSandbox(0)
+	performers := steps.New(d.outbound, d.sandbox, nil)
+	maps.Copy(performers, o.Performers)
 	w := execution.NewWorker(execution.WorkerOptions{
 		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue,
-		Performers: steps.New(d.outbound, d.sandbox, nil), Capacity: o.Capacity, Drain: o.Drain, Log: d.log,
+		Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Log: d.log,
 	})
 	if err := w.Start(ctx); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
@@ -283,3 +289,9 @@ func (d *Daemon) Stop(ctx context.Context) error {
 
 // NeedsStore tells whether any of the roles works with the SQL store.
 func (o *Options) NeedsStore() bool { return needsStore(o.Roles) }
+
+// Bootstrap makes the first owner key of the default project and returns its
+// token; empty when the project has keys already. It needs the role api.
+func (d *Daemon) Bootstrap(ctx context.Context) (token string, err error) {
+	return d.config.Bootstrap(ctx, schema.DefaultProject)
+}

@@ -1,0 +1,127 @@
+package bench_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"paragon/engine/daemon"
+	"paragon/engine/queue"
+	"paragon/engine/seal"
+	"paragon/engine/servicetest"
+	"paragon/engine/steps"
+	"paragon/engine/store"
+	"paragon/engine/store/postgres"
+	"paragon/schema/api"
+	"paragon/workflows"
+)
+
+func TestMain(m *testing.M) { servicetest.Main(m) }
+
+// world is a Redis (AOF everysec), a Postgres (fsync on) and what connects to
+// them.
+type world struct {
+	t       testing.TB
+	redis   *servicetest.RedisServer
+	rdb     redis.UniversalClient
+	pgURL   string
+	pg      *pgxpool.Pool
+	keyring *seal.Keyring
+	token   string
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t}
+	w.redis = servicetest.StartRedis(t, servicetest.RedisOptions{})
+	w.pgURL = servicetest.StartPostgres(t, servicetest.PostgresOptions{Durable: true}).URL
+	var err error
+	w.rdb, err = queue.NewRedis("redis://"+w.redis.Addr, queue.RedisOptions{})
+	must(t, err)
+	t.Cleanup(func() { _ = w.rdb.Close() })
+	w.pg, err = pgxpool.New(t.Context(), w.pgURL)
+	must(t, err)
+	t.Cleanup(w.pg.Close)
+	w.keyring, err = seal.LoadKeyring(seal.Source{File: t.TempDir() + "/key", Generate: true})
+	must(t, err)
+	db := w.openStore()
+	must(t, db.Migrate(t.Context()))
+	return w
+}
+
+func (w *world) openStore() store.Store {
+	w.t.Helper()
+	db, err := postgres.Open(w.t.Context(), w.pgURL)
+	must(w.t, err)
+	w.t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// noop is a step that does nothing outside.
+type noop struct{}
+
+func (noop) Perform(context.Context, steps.Call) steps.Outcome {
+	return steps.Outcome{Result: json.RawMessage(`null`)}
+}
+
+// start starts a process of roles in this one.
+func (w *world) start(roles ...daemon.Role) *daemon.Daemon {
+	w.t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(w.t, err)
+	rdb, err := queue.NewRedis("redis://"+w.redis.Addr, queue.RedisOptions{})
+	must(w.t, err)
+	level := slog.LevelWarn
+	if os.Getenv("PARAGON_BENCH_LOG") != "" {
+		level = slog.LevelInfo
+	}
+	d, err := daemon.Start(w.t.Context(), daemon.Options{
+		Roles: roles, Store: w.openStore(), Redis: rdb, Lanes: 4, Keyring: w.keyring, Listener: ln,
+		Performers: map[workflows.StepKind]steps.Performer{workflows.StepFunction: noop{}},
+		Log:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	})
+	must(w.t, err)
+	w.t.Cleanup(func() { w.stop(d); _ = rdb.Close() })
+	return d
+}
+
+func (w *world) stop(d *daemon.Daemon) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := d.Stop(ctx); err != nil {
+		w.t.Errorf("stop: %v", err)
+	}
+}
+
+// client is an API client with an owner's key.
+func (w *world) client(d *daemon.Daemon) *api.Client {
+	w.t.Helper()
+	if w.token == "" {
+		token, err := d.Bootstrap(w.t.Context())
+		must(w.t, err)
+		w.token = token
+	}
+	return api.New("http://"+d.Addr().String(), w.token)
+}
+
+// rows counts the rows of a table.
+func (w *world) rows(table string) (n int) {
+	w.t.Helper()
+	must(w.t, w.pg.QueryRow(w.t.Context(), fmt.Sprintf("SELECT count(*) FROM %s", table)).Scan(&n))
+	return n
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

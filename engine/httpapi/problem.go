@@ -92,6 +92,9 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *schema.Problem) {
 	h.Del("ETag")
 	h.Set("Content-Type", schema.ProblemContentType)
 	h.Set("Cache-Control", "no-store")
+	if p.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
+		h.Set("WWW-Authenticate", challenge) // a 401 must have one (RFC 9110 section 15.5.2)
+	}
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}

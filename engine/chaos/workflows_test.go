@@ -1,0 +1,96 @@
+package chaos_test
+
+import (
+	"fmt"
+	"strings"
+
+	"paragon/schema/api"
+)
+
+// shape is a workflow together with what its run does outside.
+type shape struct {
+	name, yaml string
+	// stages are the paths of its requests: all of one stage happen before any
+	// of the next.
+	stages [][]string
+	// durable says that its runs outlive Redis.
+	durable bool
+	// listens says that its runs wait for the word of a speaker.
+	listens bool
+}
+
+// head begins every workflow; its requests are tried again and again.
+const head = `
+apiVersion: paragon/v1
+kind: Workflow
+metadata: {name: %s}
+spec:
+  durability: %s
+  timeout: 20m
+  defaults:
+    timeout: 10s
+    retry: {maxAttempts: 50, initialInterval: 40ms, maxInterval: 400ms, jitter: full}
+  steps:
+`
+
+// post is a step that calls the far side FAR.
+func post(id string) string {
+	return fmt.Sprintf("    - {id: %s, request: {method: POST, url: FAR, body: {n: \"${{ input.n }}\", run: \"${{ run.id }}\"}}}\n", id)
+}
+
+func shapeOf(name string, durable bool, stages [][]string, steps ...string) shape {
+	durability := "queue"
+	if durable {
+		durability = "store"
+	}
+	return shape{name: name, durable: durable, stages: stages, yaml: fmt.Sprintf(head, name, durability) + strings.Join(steps, "")}
+}
+
+var (
+	abc = [][]string{{"a"}, {"b"}, {"c"}}
+	// chain is three requests, one after the other.
+	chain = shapeOf("chain", false, abc, post("a"), post("b"), post("c"))
+	// kept is chain, but its runs outlive Redis.
+	kept = shapeOf("kept", true, abc, post("a"), post("b"), post("c"))
+	// rest parks between its requests.
+	rest = shapeOf("rest", false, [][]string{{"a"}, {"b"}},
+		post("a"), "    - {id: pause, delay: {for: 700ms}}\n", post("b"))
+	// fan makes its requests in the middle at the same time.
+	fan = shapeOf("fan", false,
+		[][]string{{"a"}, {"each[0]/item", "each[1]/item", "each[2]/item", "each[3]/item", "left", "right"}, {"z"}},
+		post("a"),
+		"    - id: both\n      parallel:\n        branches:\n"+
+			"          l: {steps: [{id: left, request: {method: POST, url: FAR, body: {n: \"${{ input.n }}\", run: \"${{ run.id }}\"}}}]}\n"+
+			"          r: {steps: [{id: right, request: {method: POST, url: FAR, body: {n: \"${{ input.n }}\", run: \"${{ run.id }}\"}}}]}\n",
+		"    - id: each\n      forEach: {items: \"${{ [1, 2, 3, 4] }}\", as: part, parallelism: 2}\n      steps:\n    "+post("item"),
+		post("z"))
+	// caller calls chain and waits for it.
+	caller = shapeOf("caller", false, [][]string{{"a"}, {"z"}},
+		post("a"), "    - {id: sub, call: {workflow: chain, input: {n: \"${{ input.n + '/sub' }}\"}, wait: true}}\n", post("z"))
+	// listener waits for the event that a speaker emits for it.
+	listener = func() shape {
+		s := shapeOf("listener", false, [][]string{{"a"}, {"b"}},
+			post("a"), "    - {id: word, waitFor: {event: word, if: \"${{ event.data.n == input.n }}\", timeout: 15m}}\n", post("b"))
+		s.listens = true
+		return s
+	}()
+	speaker = shapeOf("speaker", false, nil, "    - {id: say, emit: {event: word, data: {n: \"${{ input.n }}\"}}}\n")
+)
+
+// wakeSuffix is what the key of a speaker's run adds to that of the run that
+// listens to it.
+const wakeSuffix = "/word"
+
+// yamlOf is the source of workflows that call a far side.
+func yamlOf(far *farSide, shapes ...shape) string {
+	var docs []string
+	for _, s := range shapes {
+		docs = append(docs, strings.ReplaceAll(s.yaml, "FAR", far.url()))
+	}
+	return strings.Join(docs, "\n---\n")
+}
+
+// request asks for a run with an n that the far side sees.
+func request(n, key string) api.TriggerRequest {
+	return api.TriggerRequest{Input: fmt.Appendf(nil, `{"n":%q}`, n), IdempotencyKey: key}
+}

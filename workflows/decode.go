@@ -179,9 +179,8 @@ func duplicate(pairs []pair, name string) bool {
 
 // structInfo is what decoding needs to know of a struct.
 type structInfo struct {
-	fields   []fieldInfo
-	names    []string
-	required []string
+	fields []fieldInfo
+	names  []string
 }
 
 type fieldInfo struct {

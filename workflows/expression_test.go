@@ -212,7 +212,9 @@ func TestHostileExpressions(t *testing.T) {
 		strings.Repeat("not ", 5000) + "true",
 		`map(1..3000, concat(1..1000, 1..1000))`,
 		`toJSON(map(1..100000, input.big))`,
-		`input.big matches (repeat("(a?){1000}", 400))`,
+		`repeat("a", 1000000) matches (repeat("(a?){1000}", 400))`,
+		`repeat("a", 1000000) matches "(a?){1000}(a?){1000}(a?){1000}"`,
+		`map(1..100000, "x" matches string(#))`,
 	} {
 		t.Run(shorten(src, 60), func(t *testing.T) {
 			start := time.Now()

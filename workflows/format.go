@@ -59,7 +59,7 @@ func formatDocument(text string) (string, *syntaxError) {
 		return "", bad
 	}
 	if root == nil {
-		return "", nil
+		return onlyComments(text), nil
 	}
 	want := meaning(root)
 	text = strings.TrimSuffix(strings.TrimPrefix(text, "---\n"), "...\n")
@@ -82,6 +82,17 @@ func formatDocument(text string) (string, *syntaxError) {
 	// The library can't write this document so that it reads the same. It is
 	// left alone.
 	return strings.TrimRight(text, "\n") + "\n", nil
+}
+
+// onlyComments are the comments of a text that has nothing else.
+func onlyComments(text string) string {
+	var b strings.Builder
+	for l := range strings.Lines(text) {
+		if l = strings.TrimSpace(l); strings.HasPrefix(l, "#") {
+			b.WriteString(l + "\n")
+		}
+	}
+	return b.String()
 }
 
 // formatOnce writes a document as the library does, with its empty lines kept

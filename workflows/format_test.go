@@ -18,6 +18,7 @@ func TestFormat(t *testing.T) {
 		{"windows", "a: 1\r\nb:  2\r\n", "a: 1\nb: 2\n"},
 		{"json", `{"a": {"b": [1, "x", "true"]}}`, "a:\n  b:\n    - 1\n    - x\n    - \"true\"\n"},
 		{"comment in list", "a:\n  # one\n  - 1\n\n  # two\n  - 2\n", "a:\n  # one\n  - 1\n\n  # two\n  - 2\n"},
+		{"comments between documents", "a: 1\n---\n# nothing\n---\n# b\nb: 1\n...\n# end\n", "a: 1\n---\n# nothing\n# b\nb: 1\n---\n# end\n"},
 		{"only comments", "# nothing\n", "# nothing\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

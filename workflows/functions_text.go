@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"sync"
 	"unicode"
@@ -67,9 +68,9 @@ var textFunctions = []Function{
 		Example: `replaceMatch("Lovelace, Ada", "(\\w+), (\\w+)", "$2 $1")`, Result: `"Ada Lovelace"`, types: sig((*func(string, string, string) string)(nil)), run: replaceMatch},
 	{Name: "match", Group: "text", Signature: "match(text, regexp) bool", Doc: "Tells whether a regular expression (RE2) matches somewhere in a text.",
 		Example: `match("INV-2031", "^INV-[0-9]+$")`, Result: `true`, types: sig((*test2)(nil)),
-		run: func(_ *call, a []any) (any, error) { return textMatches(a[0], a[1]) }},
+		run: textMatches},
 	{Name: "findMatch", Group: "text", Signature: "findMatch(text, regexp) list", Doc: "Is the first match and its groups, or null.",
-		Example: `findMatch("order 17", "order ([0-9]+)")`, Result: `["order 17","17"]`, types: sig((*func(string, string) any)(nil)), run: mapText2(findMatch)},
+		Example: `findMatch("order 17", "order ([0-9]+)")`, Result: `["order 17","17"]`, types: sig((*func(string, string) any)(nil)), run: findMatch},
 	{Name: "includes", Group: "text", Signature: "includes(text or list, part) bool", Doc: "Tells whether a text has a part, or a list an element.",
 		Example: `includes(["a", "b"], "b")`, Result: `true`, types: sig((*test2)(nil)), run: containsAny},
 	{Name: "hasPrefix", Group: "text", Signature: "hasPrefix(text, prefix) bool", Doc: "Tells whether a text begins with another.",
@@ -197,82 +198,119 @@ func replaceText(_ *call, args []any) (any, error) {
 	return strings.ReplaceAll(s[0], s[1], s[2]), nil
 }
 
-// regexps caches compiled regular expressions: those of one process are few
+// A pattern is a compiled regular expression and the number of its
+// instructions, which matching takes time in proportion to.
+type pattern struct {
+	*regexp.Regexp
+	size int
+}
+
+// patterns caches compiled regular expressions: those of one process are few
 // and fixed, except when a pattern is computed, so that the cache is emptied
 // when it has grown large.
-var regexps struct {
+var patterns struct {
 	sync.RWMutex
-	byPattern map[string]*regexp.Regexp
+	bySource map[string]*pattern
 }
 
-func compileRegexp(pattern string) (*regexp.Regexp, error) {
-	regexps.RLock()
-	re := regexps.byPattern[pattern]
-	regexps.RUnlock()
-	if re != nil {
-		return re, nil
+// maxPattern bounds the source of a regular expression in bytes.
+const maxPattern = 4096
+
+func compilePattern(source string) (*pattern, error) {
+	patterns.RLock()
+	p := patterns.bySource[source]
+	patterns.RUnlock()
+	if p != nil {
+		return p, nil
 	}
-	if len(pattern) > 4096 {
-		return nil, fmt.Errorf("the regular expression is longer than 4096 bytes")
+	if len(source) > maxPattern {
+		return nil, fmt.Errorf("the regular expression is longer than %d bytes", maxPattern)
 	}
-	re, err := regexp.Compile(pattern)
+	wrong := func(err error) error {
+		return fmt.Errorf("%q is not a regular expression (RE2): %s", shorten(source, 80), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	tree, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a regular expression (RE2): %w", shorten(pattern, 80), err)
+		return nil, wrong(err)
 	}
-	regexps.Lock()
-	defer regexps.Unlock()
-	if regexps.byPattern == nil || len(regexps.byPattern) >= 256 {
-		regexps.byPattern = map[string]*regexp.Regexp{}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, wrong(err)
 	}
-	regexps.byPattern[pattern] = re
-	return re, nil
+	re, err := regexp.Compile(source)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	p = &pattern{re, len(program.Inst)}
+	patterns.Lock()
+	defer patterns.Unlock()
+	if patterns.bySource == nil || len(patterns.bySource) >= 256 {
+		patterns.bySource = map[string]*pattern{}
+	}
+	patterns.bySource[source] = p
+	return p, nil
 }
 
-func replaceMatch(_ *call, args []any) (any, error) {
-	s, err := textArgs(args, 3)
+// matching takes a text and a pattern from the arguments, and charges the work
+// of matching them.
+func matching(c *call, args []any) (string, *pattern, error) {
+	s, err := textArgs(args, 2)
+	if err != nil {
+		return "", nil, err
+	}
+	p, err := compilePattern(s[1])
+	if err != nil {
+		return "", nil, err
+	}
+	return s[0], p, c.charge((len(s[0]) + 1) * (1 + p.size/2))
+}
+
+// maxMatches bounds the matches that are replaced in one text.
+const maxMatches = 200_000
+
+func replaceMatch(c *call, args []any) (any, error) {
+	s, p, err := matching(c, args)
 	if err != nil {
 		return nil, err
 	}
-	re, err := compileRegexp(s[1])
+	template, err := textArg(args, 2)
 	if err != nil {
 		return nil, err
 	}
-	// The groups of a match are parts of it, so that a match becomes no longer
-	// than the template with every group as long as the match.
 	var b []byte
 	last := 0
-	for _, m := range re.FindAllStringSubmatchIndex(s[0], -1) {
-		b = append(b, s[0][last:m[0]]...)
-		b = re.ExpandString(b, s[2], s[0], m)
+	matches := p.FindAllStringSubmatchIndex(s, maxMatches+1)
+	if len(matches) > maxMatches {
+		return nil, errTooLarge
+	}
+	for _, m := range matches {
+		b = append(b, s[last:m[0]]...)
+		b = p.ExpandString(b, template, s, m)
 		last = m[1]
 		if len(b) > maxText {
 			return nil, errTooLarge
 		}
 	}
-	return string(append(b, s[0][last:]...)), nil
+	return string(append(b, s[last:]...)), nil
 }
 
-func textMatches(text, pattern any) (any, error) {
-	if text == nil || pattern == nil {
+func textMatches(c *call, args []any) (any, error) {
+	if args[0] == nil || args[1] == nil {
 		return false, nil
 	}
-	s, err := textArgs([]any{text, pattern}, 2)
+	s, p, err := matching(c, args)
 	if err != nil {
 		return nil, err
 	}
-	re, err := compileRegexp(s[1])
-	if err != nil {
-		return nil, err
-	}
-	return re.MatchString(s[0]), nil
+	return p.MatchString(s), nil
 }
 
-func findMatch(s, pattern string) (any, error) {
-	re, err := compileRegexp(pattern)
+func findMatch(c *call, args []any) (any, error) {
+	s, p, err := matching(c, args)
 	if err != nil {
 		return nil, err
 	}
-	m := re.FindStringSubmatch(s)
+	m := p.FindStringSubmatch(s)
 	if m == nil {
 		return nil, nil
 	}

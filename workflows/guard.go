@@ -37,9 +37,7 @@ func (g *guard) Visit(n *ast.Node) {
 		case "contains":
 			name = "$contains"
 		case "matches":
-			if _, ok := x.Right.(*ast.StringNode); !ok {
-				name = "$matches"
-			}
+			name = "$matches"
 		case "in":
 			if _, ok := x.Right.(*ast.ArrayNode); !ok {
 				name = "$in"

@@ -147,7 +147,7 @@ var operators = map[string]func(*call, []any) (any, error){
 	"$add":      add,
 	"$mod":      modulo,
 	"$contains": func(_ *call, a []any) (any, error) { return textContains(a[0], a[1]) },
-	"$matches":  func(_ *call, a []any) (any, error) { return textMatches(a[0], a[1]) },
+	"$matches":  textMatches,
 	"$in":       func(c *call, a []any) (any, error) { return contained(c, a[0], a[1]) },
 }
 

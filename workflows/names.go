@@ -55,6 +55,9 @@ func (c *nameCheck) visit(n ast.Node) {
 	case *ast.BinaryNode:
 		c.visit(n.Left)
 		c.visit(n.Right)
+		if n.Operator == "matches" {
+			c.pattern(n.Right)
+		}
 	case *ast.ChainNode:
 		c.visit(n.Node)
 	case *ast.SliceNode:
@@ -64,6 +67,9 @@ func (c *nameCheck) visit(n ast.Node) {
 	case *ast.CallNode:
 		if f, ok := n.Callee.(*ast.IdentifierNode); ok {
 			c.function(f)
+			if patternFunctions[f.Value] && len(n.Arguments) > 1 {
+				c.pattern(n.Arguments[1])
+			}
 		} else {
 			c.visit(n.Callee)
 		}
@@ -150,6 +156,18 @@ func (c *nameCheck) function(n *ast.IdentifierNode) {
 		return
 	}
 	c.fail(n, "unknown-function", didYouMean(n.Value, library.names), "unknown function %q", n.Value)
+}
+
+// patternFunctions have a regular expression as their second argument.
+var patternFunctions = map[string]bool{"match": true, "findMatch": true, "replaceMatch": true}
+
+// pattern checks a regular expression that is written out.
+func (c *nameCheck) pattern(n ast.Node) {
+	if s, ok := n.(*ast.StringNode); ok {
+		if _, err := compilePattern(s.Value); err != nil {
+			c.fail(n, "expression", "", "%s", err)
+		}
+	}
 }
 
 // member checks base.property and base[property].

@@ -1,7 +1,7 @@
 package workflows
 
 import (
-	"maps"
+	"reflect"
 
 	"github.com/expr-lang/expr/checker/nature"
 )
@@ -124,24 +124,8 @@ func schemaType(v any) string {
 
 // wantList reports a static type that can't be a list.
 func (c *compiler) wantList(n nature.Nature, at *path) {
-	if n.Type == nil || n.IsArray() || n.Type.Kind().String() == "interface" {
+	if n.Type == nil || n.IsArray() || n.Kind == reflect.Interface {
 		return
 	}
 	c.fail(at, "expression", "", "items must be a list, this is %s", natureName(n))
-}
-
-// without is the environment without some names.
-func (e *environment) without(reason string, names ...string) *environment {
-	copied := *e
-	fields := maps.Clone(e.nature.Fields)
-	copied.reasons = maps.Clone(e.reasons)
-	if copied.reasons == nil {
-		copied.reasons = map[string]string{}
-	}
-	for _, n := range names {
-		delete(fields, n)
-		copied.reasons[n] = reason
-	}
-	copied.nature = mapNature(fields, true)
-	return &copied
 }

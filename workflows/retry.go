@@ -11,13 +11,13 @@ import (
 
 // retry is the policy of a step with the defaults filled in: the step's own,
 // else that of the workflow; nil for one attempt.
-func (c *compiler) retry(s *Step, at *path) *Retry {
-	spec, p := s.Spec.Retry, at.field("retry")
+func (c *compiler) retry(s *Step) *Retry {
+	spec := s.Spec.Retry
 	if !s.Effect() {
 		return nil
 	}
 	if spec == nil && c.spec.Defaults != nil {
-		spec, p = c.spec.Defaults.Retry, specPath.field("defaults").field("retry")
+		spec = c.spec.Defaults.Retry
 	}
 	if spec == nil {
 		return nil
@@ -49,13 +49,13 @@ func (c *compiler) retry(s *Step, at *path) *Retry {
 			on = []any{408, 425, 429, "5xx", "timeout", "network"}
 		}
 	}
-	r.On = c.retryOn(on, p.field("retryOn"))
+	r.On = retryOn(on)
 	return r
 }
 
 // retryOn compiles a list of statuses, classes and words. What is wrong with
 // it was reported by checkRetry.
-func (c *compiler) retryOn(on []any, at *path) RetryOn {
+func retryOn(on []any) RetryOn {
 	out := RetryOn{Codes: map[int]bool{}, Classes: map[int]bool{}}
 	for _, e := range on {
 		switch e {

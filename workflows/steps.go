@@ -43,7 +43,7 @@ func (c *compiler) step(spec *schema.StepSpec, at *path, parent *Step, outer *en
 	}
 	s.If = c.test(spec.If, at.field("if"), &env)
 	s.Timeout = c.timeout(s)
-	s.Retry = c.retry(s, at)
+	s.Retry = c.retry(s)
 	switch s.Kind {
 	case StepRequest:
 		c.request(s, spec.Request, at.field("request"), &env)

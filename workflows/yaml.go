@@ -55,35 +55,51 @@ func isDocumentMark(line string) bool {
 }
 
 // chunks cuts a stream into its documents, so that one with a syntax error
-// does not hide the others.
+// does not hide the others. Comments between documents belong to the next one.
 func chunks(text string) []chunk {
 	var out []chunk
-	start, startLine, line := 0, 0, 0
+	b := []byte(text)
+	start, startLine := 0, 0
+	mark := -1       // the last mark since start
 	content := false // since start there was more than comments and directives
+	push := func(end int) {
+		if mark >= 0 && b[mark] == '.' {
+			copy(b[mark:], "   ")
+		}
+		out = append(out, chunk{string(b[start:end]), startLine})
+		content, mark = false, -1
+	}
+	line := 0
 	for i := 0; i < len(text); line++ {
-		end := strings.IndexByte(text[i:], '\n')
 		next := len(text)
-		if end >= 0 {
+		if end := strings.IndexByte(text[i:], '\n'); end >= 0 {
 			next = i + end + 1
 		}
 		s := strings.TrimRight(text[i:next], "\r\n")
-		if isDocumentMark(s) {
+		switch t := strings.TrimSpace(s); {
+		case isDocumentMark(s):
 			if content {
-				out = append(out, chunk{text[start:i], startLine})
+				push(i)
 				start, startLine = i, line
 			}
-			// What follows the mark on its line belongs to the next document.
-			content = strings.HasPrefix(s, "---") && strings.TrimSpace(strings.SplitN(s[3:], " #", 2)[0]) != ""
-			if strings.HasPrefix(s, "...") {
-				start, startLine = next, line+1
+			if mark >= 0 {
+				copy(b[mark:], "   ") // there was nothing but comments since
 			}
-		} else if t := strings.TrimSpace(s); t != "" && !strings.HasPrefix(t, "#") && !strings.HasPrefix(s, "%") {
+			mark = i
+			// What follows the mark on its line belongs to the next document.
+			rest := strings.TrimSpace(s[3:])
+			content = s[0] == '-' && rest != "" && rest[0] != '#'
+		case t != "" && t[0] != '#' && s[0] != '%':
 			content = true
+			if mark >= 0 && b[mark] == '.' {
+				copy(b[mark:], "   ")
+				mark = -1
+			}
 		}
 		i = next
 	}
-	if content {
-		out = append(out, chunk{text[start:], startLine})
+	if content || strings.Contains(string(b[start:]), "#") {
+		push(len(b))
 	}
 	return out
 }
@@ -205,7 +221,7 @@ func leadingZero(s string) bool {
 	return len(s) > 1 && s[0] == '0' && s[1] >= '0' && s[1] <= '9'
 }
 
-// lines cuts a source into lines without their ends.
+// sourceLines cuts a source into lines without their ends.
 func sourceLines(text string) []string {
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {

@@ -19,7 +19,8 @@ func TestHostileCode(t *testing.T) {
 		"endless loop":             {"while (true);", KindTimeout},
 		"loop that catches":        {"for (;;) try { while (true); } catch {}", KindTimeout},
 		"loop in finally":          {"try { while (true); } finally { while (true); }", KindTimeout},
-		"endless jobs":             {"const f = () => Promise.resolve().then(f); f(); await new Promise(() => {})", KindTimeout},
+		"endless jobs":             {"const f = () => { Promise.resolve().then(f) }; f(); await new Promise(() => {})", KindTimeout},
+		"endless chain":            {"const f = () => Promise.resolve().then(f); await f()", any},
 		"endless await":            {"for (;;) await null", KindTimeout},
 		"endless generator":        {"function* g() { for (;;) yield 1 } for (const x of g());", KindTimeout},
 		"loop in toJSON":           {"return {toJSON() { while (true); }}", KindTimeout},
@@ -76,14 +77,17 @@ func TestHostileCode(t *testing.T) {
 		"normalize":                {"return 'ﷺ'.repeat(1e6).normalize('NFKD').length", any},
 		"prototype poison":         {"Object.defineProperty(Object.prototype, 'then', {get() { while (true); }}); return {}", KindTimeout},
 	} {
+		if raced && len(name)%6 != 0 {
+			continue // a sample will do
+		}
 		t.Run(name, func(t *testing.T) {
 			started := time.Now()
 			limits := Limits{Timeout: 300 * time.Millisecond}
-			if tc.kind == KindMemory {
+			if tc.kind == KindMemory || tc.kind == KindException {
 				limits = Limits{Timeout: 20 * time.Second, MemoryMiB: 16} // slow machines fill memory slowly
 			}
 			_, err := call(t, s, tc.source, Args{}, limits)
-			if took := time.Since(started); took > 15*time.Second {
+			if took := time.Since(started); took > 15*time.Second && !raced {
 				t.Errorf("took %s", took)
 			}
 			var e *Error

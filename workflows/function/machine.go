@@ -122,8 +122,7 @@ func (m *machine) run(t task) (value string, rest meta) {
 		string(t.input), string(t.steps), string(t.settings))
 	if err == nil {
 		started.Free()
-		arm()
-		_, err = vm.ExecutePendingJobs()
+		err = jobs(vm, arm)
 	}
 	if time.Now().After(deadline) {
 		// An engine that was interrupted may have told a promise so.
@@ -155,6 +154,19 @@ func (m *machine) run(t task) (value string, rest meta) {
 		return "", meta{Kind: KindResult, Message: "the function left no result"}
 	}
 	return value, rest
+}
+
+// jobs runs what is behind the function's awaits. The engine hands over after a
+// million of them; how many there may be is for the deadline to say.
+func jobs(vm *quickjs.VM, arm func()) error {
+	for {
+		arm()
+		_, err := vm.ExecutePendingJobs()
+		var e *quickjs.Error
+		if err == nil || errors.As(err, &e) {
+			return err
+		}
+	}
 }
 
 // readTime bounds reading the outcome of a call.

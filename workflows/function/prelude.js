@@ -8,8 +8,8 @@
   const host = global.__host;
   delete global.__host;
 
-  // Reasons for what goes: Proxy, shared memory and finalizers have no use in a
-  // function of a few milliseconds; finalizers would show when memory is freed.
+  // Shared memory is for threads, which there are none of, and finalizers would
+  // show when memory is freed, which is nobody's business.
   for (const name of ["Atomics", "SharedArrayBuffer", "WeakRef", "FinalizationRegistry"]) delete global[name];
 
   const { apply, construct } = Reflect;

@@ -308,10 +308,10 @@ func (c *Consumer) Quiesce() { c.stopFetch() }
 func (c *Consumer) Stop(ctx context.Context) error {
 	c.Quiesce()
 	c.mu.Lock()
-	again := c.stopped
+	idle := c.stopped || !c.started
 	c.stopped = true
 	c.mu.Unlock()
-	if again || !c.started {
+	if idle {
 		c.stopHandle()
 		c.stopRun()
 		c.wg.Wait()

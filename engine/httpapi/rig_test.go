@@ -135,6 +135,10 @@ func (f *fakeRuns) Cancel(ctx context.Context, project, id, actor string) (*sche
 	return run, err
 }
 
+func (f *fakeRuns) Publish(context.Context, execution.Event) (*execution.Delivery, error) {
+	return &execution.Delivery{ID: "e1", Started: []string{}, Told: []string{}}, nil
+}
+
 func (f *fakeRuns) Replay(ctx context.Context, project, id string, fromStep, actor string) (*schema.Run, error) {
 	run, err := f.Get(ctx, project, id)
 	if err != nil {

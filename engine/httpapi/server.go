@@ -33,6 +33,8 @@ type Runs interface {
 	Response(ctx context.Context, project, id string) (*execution.Response, error)
 	// Cancel ends a run.
 	Cancel(ctx context.Context, project, id, actor string) (*schema.Run, error)
+	// Publish delivers an event.
+	Publish(ctx context.Context, ev execution.Event) (*execution.Delivery, error)
 	// Replay starts a run again, from a step or (empty) from the start.
 	Replay(ctx context.Context, project, id string, fromStep, actor string) (*schema.Run, error)
 }

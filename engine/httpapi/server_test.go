@@ -31,7 +31,7 @@ var weakest = map[string]string{
 	"live": "public", "ready": "public", "version": "public", "openapi": "public", "metrics": "public", "hook": "public",
 	"whoami": "key",
 	"apply":  "developer", "trigger": "operator",
-	"listRuns": "viewer", "getRun": "viewer", "getSteps": "viewer", "cancelRun": "operator", "replayRun": "operator", "replayRuns": "operator",
+	"listRuns": "viewer", "getRun": "viewer", "getSteps": "viewer", "cancelRun": "operator", "sendEvent": "operator", "replayRun": "operator", "replayRuns": "operator",
 	"listKeys": "developer", "createKey": "admin", "deleteKey": "admin", "listAudit": "admin",
 	"listWorkflows": "viewer", "getWorkflow": "viewer", "putWorkflow": "developer", "deleteWorkflow": "developer",
 	"listWorkflowRevisions": "viewer", "rollbackWorkflow": "developer",

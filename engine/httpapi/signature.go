@@ -201,7 +201,7 @@ func (v verifier) timely(stamp, where string, tolerance schema.Duration) error {
 		most = defaultTolerance
 	}
 	if off := v.now.Sub(time.Unix(seconds, 0)); off > most || off < -most {
-		return fmt.Errorf("the timestamp in %s is more than %s from now", where, tolerance.String())
+		return fmt.Errorf("the timestamp in %s is more than %s from now", where, schema.Duration(most))
 	}
 	return nil
 }

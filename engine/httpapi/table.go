@@ -107,6 +107,10 @@ func (s *Server) projectRoutes() []route {
 			summary: "Start again all runs that match a filter", body: typeOf[api.BulkReplayRequest](),
 			answers: ok(typeOf[api.BulkReplayResult]()), serve: s.replayRuns},
 
+		{method: "POST", path: pathProject + "/events", access: member, action: config.ActionTrigger, id: "sendEvent", tag: "runs",
+			summary: "Tell what happened: it starts runs and lets waiting ones go on", body: typeOf[api.EventRequest](),
+			answers: []answer{{status: http.StatusAccepted, body: typeOf[api.EventResult]()}}, serve: s.sendEvent},
+
 		{method: "GET", path: pathProject + "/keys", access: member, action: config.ActionReadKeys, id: "listKeys", tag: "access",
 			summary: "List API keys", answers: ok(typeOf[api.List[api.Key]]()), serve: s.listKeys},
 		{method: "POST", path: pathProject + "/keys", access: member, action: config.ActionWriteKeys, id: "createKey", tag: "access",

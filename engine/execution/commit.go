@@ -69,15 +69,36 @@ func (l *ledger) commitAll(ctx context.Context, ln *lane, reqs []commit) ([]int,
 	for i := range reqs {
 		args = reqs[i].appendTo(args)
 	}
-	reply, err := commitScript.Run(ctx, l.rdb, []string{ln.key}, args...).Int64Slice()
+	reply, err := commitScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("commit in lane %d: %w", ln.number, err)
 	}
-	out := make([]int, len(reply))
-	for i, code := range reply {
+	if len(reply) != 2 {
+		return nil, fmt.Errorf("commit in lane %d: %d answers", ln.number, len(reply))
+	}
+	codes, _ := reply[0].([]any)
+	out := make([]int, len(codes))
+	for i := range codes {
+		code, _ := codes[i].(int64)
 		out[i] = int(code)
 	}
+	if freed := jobsOf(texts(reply[1])); len(freed) > 0 && l.freed != nil {
+		// The runs are queued already: should this fail, the keeper finds them.
+		if err := l.freed(ctx, ln, freed); err != nil {
+			l.log.Warn("runs that got a place under their limit wait for the keeper to give them a job", "error", err)
+		}
+	}
 	return out, nil
+}
+
+// texts reads a list of texts from a script's reply.
+func texts(reply any) []string {
+	list, _ := reply.([]any)
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i], _ = v.(string)
+	}
+	return out
 }
 
 func (c *commit) appendTo(args []any) []any {

@@ -3,6 +3,7 @@ package execution
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,8 @@ type intake struct {
 	now    func() time.Time
 	// durable is the group commit into the SQL store; nil where there is no
 	// store (a worker).
-	durable *batch.Group[store.AcceptedRun, struct{}]
+	durable *batch.Group[store.AcceptedRun, string]
+	runs    store.Runs
 	// always makes every run durable, as paragond dev does.
 	always bool
 	// next spreads runs over the lanes, turn by turn.
@@ -32,13 +34,9 @@ type intake struct {
 }
 
 func newIntake(l *ledger, config *cache.Cache, q *queue.Client, runs store.Runs, always bool, now func() time.Time) *intake {
-	in := &intake{ledger: l, config: config, queue: q, always: always, now: now}
+	in := &intake{ledger: l, config: config, queue: q, runs: runs, always: always, now: now}
 	if runs != nil {
-		in.durable = batch.NewGroup(512, 1, func(ctx context.Context, reqs []store.AcceptedRun) ([]struct{}, error) {
-			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-			defer cancel()
-			return make([]struct{}, len(reqs)), runs.Accept(ctx, reqs)
-		})
+		in.durable = batch.NewGroup(512, 1, in.acceptDurably)
 	}
 	return in
 }
@@ -60,7 +58,8 @@ func (in *intake) accept(ctx context.Context, req Request, by *caller) (id strin
 	if len(req.Input) == 0 {
 		req.Input = json.RawMessage("null")
 	}
-	if err := checkInput(wf, req.Input); err != nil {
+	input, err := checkInput(wf, req.Input)
+	if err != nil {
 		return "", nil, false, err
 	}
 	now := in.now().UTC()
@@ -75,60 +74,160 @@ func (in *intake) accept(ctx context.Context, req Request, by *caller) (id strin
 	if in.always {
 		s.Durability = schema.DurabilityStore
 	}
-	id = NewRunID(now, in.laneFor(req))
-	return in.write(ctx, id, s, req.IdempotencyKey, nil)
+	limits, err := limitsOf(wf, s, input)
+	if err != nil {
+		return "", nil, false, err
+	}
+	return in.write(ctx, draft{id: NewRunID(now, in.laneFor(req, len(limits) > 0)), start: s, idem: req.IdempotencyKey, limits: limits})
+}
+
+// draft is a run that is to be accepted.
+type draft struct {
+	id      string
+	start   *start
+	idem    string
+	limits  []any
+	history []schema.StepRecord
 }
 
 // write makes a run durable, writes it to Redis and queues it, in this order:
 // whatever fails in between, a run that was acknowledged is found again.
-func (in *intake) write(ctx context.Context, id string, s *start, idem string, history []schema.StepRecord) (string, *start, bool, error) {
-	raw, err := json.Marshal(s)
+func (in *intake) write(ctx context.Context, d draft) (id string, s *start, known bool, err error) {
+	raw, err := json.Marshal(d.start)
 	if err != nil {
-		return "", nil, false, fmt.Errorf("write run of workflow %s: %w", s.Workflow, err)
+		return "", nil, false, fmt.Errorf("write run of workflow %s: %w", d.start.Workflow, err)
 	}
-	if s.Durability == schema.DurabilityStore && in.durable != nil {
-		row := store.AcceptedRun{
-			ID: id, Project: s.Project, Workflow: s.Workflow,
-			IdempotencyKey: idem, CreatedAt: s.CreatedAt, Meta: raw,
-		}
-		if _, err := in.durable.Do(ctx, row); err != nil {
+	row := store.AcceptedRun{
+		ID: d.id, Project: d.start.Project, Workflow: d.start.Workflow,
+		IdempotencyKey: d.idem, CreatedAt: d.start.CreatedAt, Meta: raw,
+	}
+	durable := d.start.Durability == schema.DurabilityStore && in.durable != nil
+	if durable {
+		holder, err := in.durable.Do(ctx, row)
+		if err != nil {
 			return "", nil, false, unavailable("the run could not be made durable: the SQL store does not answer", err)
 		}
-	}
-	fields := make([]any, 0, 2+2*len(history))
-	fields = append(fields, fieldStart, string(raw))
-	for i := range history {
-		rec, err := json.Marshal(&history[i])
-		if err != nil {
-			return "", nil, false, fmt.Errorf("write step %s: %w", history[i].Path, err)
+		if holder != "" {
+			if there, err := in.exists(ctx, d.start.Project, holder); there || err != nil {
+				return holder, nil, true, err
+			}
+			// The holder of the key was made durable and then cut off: this is
+			// the same request again, so it goes on in its place.
+			d.id, row.ID = holder, holder
 		}
-		fields = append(fields, prefixStep+history[i].Path, string(rec))
 	}
-	if idem != "" {
-		idem = s.Project + "/" + s.Workflow + "/" + idem
-	}
-	ln := in.ledger.lane(id)
-	got, err := ln.accepts.Do(ctx, acceptance{id: id, priority: s.priority(), idem: idem, fields: fields})
-	switch {
-	case err != nil:
+	got, err := in.writeRedis(ctx, &d, raw)
+	if err != nil {
 		return "", nil, false, unavailable("the run could not be accepted: Redis does not answer", err)
-	case got.code == acceptRefused:
-		return "", nil, false, &schema.Problem{
-			Type: schema.ProblemUnavailable, Title: "Service unavailable", Status: 503, RetryAfter: 10,
-			Detail: "no run is accepted: the log that waits to be written to Postgres has reached its limit; it goes on once Postgres answers again",
-		}
-	case got.code == acceptKnown:
-		return got.id, nil, true, nil
 	}
-	if err := in.queue.Enqueue(ctx, queue.Target{Lane: ln.number, Priority: s.priority()}, id); err != nil {
+	switch got.code {
+	case acceptKnown:
+		return got.id, nil, true, nil
+	case acceptNew:
+		err = in.queue.Enqueue(ctx, queue.Target{Lane: in.ledger.lane(d.id).number, Priority: d.start.priority()}, d.id)
+	case acceptWaits:
+		if got.more != "" {
+			_, err = tell(ctx, in.ledger, in.queue, got.more, signal{Kind: "cancel", Reason: "canceled in favour of run " + d.id}, "")
+		}
+	default:
+		if durable {
+			if err := in.runs.Unaccept(ctx, []store.AcceptedRun{row}); err != nil {
+				return "", nil, false, unavailable("the run was refused, and that could not be written", err)
+			}
+		}
+		return "", nil, false, refusal(got, d.start.Workflow)
+	}
+	if err != nil {
 		return "", nil, false, unavailable("the run could not be queued: Redis does not answer", err)
 	}
-	return id, s, false, nil
+	return d.id, d.start, false, nil
 }
 
-// laneFor spreads runs over the lanes; runs of one idempotency key share one,
-// where the key is looked up.
-func (in *intake) laneFor(req Request) int {
+// putBack writes a durable run to Redis again, and returns how many needed it.
+func (in *intake) putBack(ctx context.Context, d draft, raw []byte) (int, error) {
+	got, err := in.writeRedis(ctx, &d, raw)
+	if err != nil || got.code == acceptKnown {
+		return 0, err
+	}
+	if got.code == acceptNew {
+		err = in.queue.Enqueue(ctx, queue.Target{Lane: in.ledger.lane(d.id).number, Priority: d.start.priority()}, d.id)
+	}
+	return 1, err
+}
+
+// writeRedis writes a run to Redis.
+func (in *intake) writeRedis(ctx context.Context, d *draft, raw []byte) (accepted, error) {
+	fields := make([]any, 0, 2+2*len(d.history))
+	fields = append(fields, fieldStart, string(raw))
+	for i := range d.history {
+		rec, err := json.Marshal(&d.history[i])
+		if err != nil {
+			return accepted{}, fmt.Errorf("write step %s: %w", d.history[i].Path, err)
+		}
+		fields = append(fields, prefixStep+d.history[i].Path, string(rec))
+	}
+	idem := d.idem
+	if idem != "" {
+		idem = d.start.Project + "/" + d.start.Workflow + "/" + idem
+	}
+	ln := in.ledger.lane(d.id)
+	if ln == nil {
+		return accepted{}, fmt.Errorf("run %s belongs to a lane that does not exist here", d.id)
+	}
+	return ln.accepts.Do(ctx, acceptance{id: d.id, priority: d.start.priority(), idem: idem, limits: d.limits, fields: fields})
+}
+
+// acceptDurably writes runs to the store. The answer to a run whose
+// idempotency key stands for another one is that run's id.
+func (in *intake) acceptDurably(ctx context.Context, reqs []store.AcceptedRun) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	holders := make([]string, len(reqs))
+	rest := reqs
+	for {
+		err := in.runs.Accept(ctx, rest)
+		var taken *store.KeyTakenError
+		if !errors.As(err, &taken) {
+			return holders, err
+		}
+		rest = nil
+		for i, req := range reqs {
+			if holder, ok := taken.Runs[req.ID]; ok {
+				holders[i] = holder
+			}
+			if holders[i] == "" {
+				rest = append(rest, req)
+			}
+		}
+		if len(rest) == 0 {
+			return holders, nil
+		}
+	}
+}
+
+// exists tells whether a run is in Redis or in the store's history.
+func (in *intake) exists(ctx context.Context, project, id string) (bool, error) {
+	st, err := in.ledger.load(ctx, id)
+	if err != nil {
+		return false, unavailable("the run could not be accepted: Redis does not answer", err)
+	}
+	if st != nil {
+		return true, nil
+	}
+	_, err = in.runs.Run(ctx, project, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, storeError(err, id)
+}
+
+// laneFor spreads runs over the lanes. Runs of one idempotency key share one,
+// where the key is looked up; all runs of a workflow with limits do, since one
+// script must see them all.
+func (in *intake) laneFor(req Request, limited bool) int {
+	if limited {
+		return queue.LaneOf(req.Project+"/"+req.Workflow, len(in.ledger.lanes))
+	}
 	if req.IdempotencyKey != "" {
 		return queue.LaneOf(req.Project+"/"+req.Workflow+"/"+req.IdempotencyKey, len(in.ledger.lanes))
 	}
@@ -153,22 +252,22 @@ func (in *intake) workflow(req Request) (*cache.Workflow, error) {
 	return wf, nil
 }
 
-func checkInput(wf *cache.Workflow, input json.RawMessage) error {
-	var value any
+// checkInput decodes a run's input and checks it by the workflow's schema.
+func checkInput(wf *cache.Workflow, input json.RawMessage) (value any, err error) {
 	if err := json.Unmarshal(input, &value); err != nil {
-		return &schema.Problem{
+		return nil, &schema.Problem{
 			Type: schema.ProblemInvalid, Title: "Invalid input", Status: 400,
 			Detail: "the input is not JSON: " + err.Error(),
 		}
 	}
 	if wrong := wf.CheckInput(value); len(wrong) > 0 {
-		return &schema.Problem{
+		return nil, &schema.Problem{
 			Type: schema.ProblemInvalid, Title: "Invalid input", Status: 422,
 			Detail: fmt.Sprintf("the input breaks the schema of workflow %q", wf.Name),
 			Errors: wrong,
 		}
 	}
-	return nil
+	return value, nil
 }
 
 func notFound(format string, args ...any) *schema.Problem {

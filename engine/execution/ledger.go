@@ -3,6 +3,7 @@ package execution
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -23,6 +24,9 @@ type ledger struct {
 	worker string
 	// logLimit is how many bytes of log may wait in each lane; 0: no limit.
 	logLimit int64
+	// freed gives a job to runs that got a place under their limit.
+	freed func(ctx context.Context, ln *lane, jobs []job) error
+	log   *slog.Logger
 }
 
 // lane is one lane's group commits.
@@ -41,7 +45,7 @@ const (
 )
 
 func newLedger(rdb redis.UniversalClient, lanes int, worker string, now func() time.Time) *ledger {
-	l := &ledger{rdb: rdb, now: now, worker: worker}
+	l := &ledger{rdb: rdb, now: now, worker: worker, log: slog.New(slog.DiscardHandler)}
 	for i := range lanes {
 		ln := &lane{number: i, key: queue.Key(i)}
 		ln.accepts = batch.NewGroup(maxAccepts, 1, func(ctx context.Context, reqs []acceptance) ([]accepted, error) {
@@ -85,6 +89,7 @@ type acceptance struct {
 	id       string
 	priority schema.Priority
 	idem     string
+	limits   []any // words of accept.lua
 	fields   []any // field, value, …
 }
 
@@ -92,6 +97,8 @@ type acceptance struct {
 type accepted struct {
 	code int
 	id   string
+	// more is the run to be canceled, or the wait in milliseconds.
+	more string
 }
 
 // The codes of accept.lua.
@@ -99,6 +106,9 @@ const (
 	acceptRefused = 0
 	acceptNew     = 1
 	acceptKnown   = 2
+	acceptWaits   = 3
+	acceptSkipped = 4
+	acceptLimited = 5
 )
 
 // idempotencyTTL is how long an idempotency key answers with its run.
@@ -109,21 +119,24 @@ func (l *ledger) acceptAll(ctx context.Context, ln *lane, reqs []acceptance) ([]
 	args = append(args, ms(l.now()), l.logLimit)
 	for i := range reqs {
 		r := &reqs[i]
-		args = append(args, r.id, string(r.priority), r.idem, int(idempotencyTTL.Seconds()), len(r.fields)/2)
+		args = append(args, r.id, string(r.priority), r.idem, int(idempotencyTTL.Seconds()), len(r.limits))
+		args = append(args, r.limits...)
+		args = append(args, len(r.fields)/2)
 		args = append(args, r.fields...)
 	}
 	reply, err := acceptScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("accept runs in lane %d: %w", ln.number, err)
 	}
-	if len(reply) != 2*len(reqs) {
-		return nil, fmt.Errorf("accept runs in lane %d: %d answers for %d runs", ln.number, len(reply)/2, len(reqs))
+	if len(reply) != 3*len(reqs) {
+		return nil, fmt.Errorf("accept runs in lane %d: %d answers for %d runs", ln.number, len(reply)/3, len(reqs))
 	}
 	out := make([]accepted, len(reqs))
 	for i := range out {
-		code, _ := reply[2*i].(int64)
-		id, _ := reply[2*i+1].(string)
-		out[i] = accepted{code: int(code), id: id}
+		code, _ := reply[3*i].(int64)
+		id, _ := reply[3*i+1].(string)
+		more, _ := reply[3*i+2].(string)
+		out[i] = accepted{code: int(code), id: id, more: more}
 	}
 	return out, nil
 }

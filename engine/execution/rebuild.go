@@ -155,8 +155,16 @@ func (r *Rebuilder) restoreOne(ctx context.Context, row store.AcceptedRun) (int,
 	if err != nil {
 		return 0, err
 	}
-	_, _, _, err = s.intake.write(ctx, row.ID, &st, row.IdempotencyKey, latest(recs))
-	return 1, err
+	d := draft{id: row.ID, start: &st, idem: row.IdempotencyKey, history: latest(recs)}
+	if wf, err := s.opts.Config.WorkflowAt(ctx, st.Project, st.Workflow, st.Revision); err == nil && wf.Broken == nil {
+		var input any
+		if json.Unmarshal(st.Input, &input) == nil {
+			if words, err := limitsOf(wf, &st, input); err == nil {
+				d.limits = placeOnly(words)
+			}
+		}
+	}
+	return s.intake.putBack(ctx, d, row.Meta)
 }
 
 // latest picks the latest record of each path: what a run goes on from.

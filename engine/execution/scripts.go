@@ -9,6 +9,8 @@ import (
 // The scripts are the only writers of runs in Redis. Each touches keys of one
 // lane, so of one slot, and says at its head what it takes and returns.
 var (
+	//go:embed scripts/limits.lua
+	limitsSource string
 	//go:embed scripts/accept.lua
 	acceptSource string
 	//go:embed scripts/claim.lua
@@ -30,11 +32,11 @@ var (
 )
 
 var (
-	acceptScript   = redis.NewScript(acceptSource)
+	acceptScript   = redis.NewScript(limitsSource + acceptSource)
 	claimScript    = redis.NewScript(claimSource)
-	commitScript   = redis.NewScript(commitSource)
+	commitScript   = redis.NewScript(limitsSource + commitSource)
 	signalScript   = redis.NewScript(signalSource)
-	wakeScript     = redis.NewScript(wakeSource)
+	wakeScript     = redis.NewScript(limitsSource + wakeSource)
 	reapScript     = redis.NewScript(reapSource)
 	strandedScript = redis.NewScript(strandedSource)
 	publishScript  = redis.NewScript(publishSource)

@@ -243,7 +243,17 @@ func (s *Service) Replay(ctx context.Context, project, id, fromStep, actor strin
 	if s.opts.AlwaysDurable {
 		st.Durability = schema.DurabilityStore
 	}
-	newID, _, _, err := s.intake.write(ctx, NewRunID(now, s.intake.laneFor(req)), st, "", history)
+	input, err := checkInput(wf, old.Input)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := limitsOf(wf, st, input)
+	if err != nil {
+		return nil, err
+	}
+	newID, _, _, err := s.intake.write(ctx, draft{
+		id: NewRunID(now, s.intake.laneFor(req, len(limits) > 0)), start: st, limits: limits, history: history,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -93,6 +93,10 @@ func NewWorker(opts WorkerOptions) *Worker {
 	w := &Worker{opts: opts, log: opts.Log.With("worker", opts.ID), active: map[string]*segment{}}
 	w.room = sync.NewCond(&w.mu)
 	w.ledger = newLedger(opts.Redis, opts.Lanes, opts.ID, opts.Now)
+	w.ledger.log = w.log
+	w.ledger.freed = func(ctx context.Context, ln *lane, jobs []job) error {
+		return enqueueJobs(ctx, opts.Queue, ln, jobs)
+	}
 	w.intake = newIntake(w.ledger, opts.Config, opts.Queue, nil, false, opts.Now)
 	w.bus = &bus{ledger: w.ledger, intake: w.intake, queue: opts.Queue, config: opts.Config, now: opts.Now}
 	w.consumer = queue.NewConsumer(opts.QueueRedis, queue.ConsumerOptions{

@@ -206,6 +206,9 @@ type Runs interface {
 	// another run, nothing is written and the error is a *KeyTakenError: accept
 	// the others without those that it names.
 	Accept(ctx context.Context, runs []AcceptedRun) error
+	// Unaccept removes the rows of runs that were not accepted after all: a
+	// limit of their workflow refused them. Their idempotency keys are free.
+	Unaccept(ctx context.Context, runs []AcceptedRun) error
 	// Accepted lists accepted runs that have not ended, in id order from after
 	// the id after.
 	Accepted(ctx context.Context, after string, limit int) ([]AcceptedRun, error)

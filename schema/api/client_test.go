@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -73,10 +74,15 @@ func TestWhatIsRepeated(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var n atomic.Int32
-			keys := map[string]bool{}
+			var (
+				n    atomic.Int32
+				mu   sync.Mutex
+				keys = map[string]bool{}
+			)
 			c := quick(t, func(w http.ResponseWriter, r *http.Request) {
 				n.Add(1)
+				mu.Lock()
+				defer mu.Unlock()
 				keys[r.Header.Get("Idempotency-Key")] = true
 				w.WriteHeader(http.StatusServiceUnavailable)
 			})
@@ -263,9 +269,12 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func TestTriggerMany(t *testing.T) {
 	const total = batchLines + 10
 	var batches atomic.Int32
+	var mu sync.Mutex
 	lost := true
 	seen := map[string]string{}
 	c := quick(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		batches.Add(1)
 		body, _ := io.ReadAll(r.Body)
 		enc := json.NewEncoder(w)

@@ -8,11 +8,13 @@
 --          for value), then
 --          the way on: 'go' | 'park', wake (ms), signals seen | 'release' |
 --          'end', state, what its caller is still to be told or ''
--- returns  for each commit 0: refused, another worker has the run; 1: done;
---          2: not parked, since signals came that the worker has not seen
+-- returns  a list with, for each commit, 0: refused, another worker has the
+--          run; 1: done; 2: not parked, since signals came that the worker has
+--          not seen; then a list with id and priority of each run that got the
+--          place of one that ended, and needs a job
 local prefix = KEYS[1] .. ':'
 local now, worker, channel, lane = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local out, rows, told, i, bytes = {}, {}, {}, 5, 0
+local out, rows, told, freed, i, bytes = {}, {}, {}, {}, 5, 0
 local timers = prefix .. 'timers'
 local running = prefix .. 'running:' .. worker
 local earliest
@@ -32,7 +34,7 @@ while i <= #ARGV do
   if way == 'park' or way == 'end' then i = i + 3 else i = i + 1 end
 
   local key = prefix .. 'run:' .. id
-  local have = redis.call('HMGET', key, 'f', 'w', 'c', 'sg', 'p', 'st', 'rc')
+  local have = redis.call('HMGET', key, 'f', 'w', 'c', 'sg', 'p', 'st', 'rc', 'lk', 'ln')
   if have[1] ~= fence then
     out[#out + 1] = 0
   elseif have[3] == commit then
@@ -63,6 +65,9 @@ while i <= #ARGV do
       redis.call('SREM', running, id)
       told[#told + 1] = id
       if b ~= '' then redis.call('HSET', prefix .. 'untold', id, b) end
+      if have[8] then
+        for _, word in ipairs(release(prefix, id, have[8], have[9], now)) do freed[#freed + 1] = word end
+      end
     elseif way == 'release' then
       set[#set + 1], set[#set + 2] = 'st', 'queued'
       set[#set + 1], set[#set + 2] = 'w', ''
@@ -99,4 +104,4 @@ if earliest and earliest[2] < earliest[1] then
   redis.call('PUBLISH', channel, lane .. ' ' .. string.format('%.0f', earliest[2]))
 end
 if #told > 0 then redis.call('PUBLISH', prefix .. 'told', table.concat(told, ' ')) end
-return out
+return { out, freed }

@@ -80,6 +80,20 @@ func takeKeys(ctx context.Context, tx pgx.Tx, keys []column.Key) (taken map[stri
 	return taken, err
 }
 
+// Unaccept removes the rows of runs that were not accepted after all.
+func (s *Store) Unaccept(ctx context.Context, runs []store.AcceptedRun) error {
+	ids, digests := make([]string, len(runs)), make([][]byte, 0, len(runs))
+	for i, r := range runs {
+		ids[i] = column.Text(r.ID)
+		if digest := column.KeyDigest(r.Project, r.Workflow, r.IdempotencyKey); digest != nil {
+			digests = append(digests, digest)
+		}
+	}
+	_, err := s.pool.Exec(ctx, `WITH gone AS (DELETE FROM accepted WHERE id = ANY($1))
+		DELETE FROM idempotency WHERE digest = ANY($2) AND run = ANY($1)`, ids, digests)
+	return s.wrap(ctx, "take back accepted runs", err)
+}
+
 // acceptedColumns turns rows into arrays.
 func acceptedColumns(runs []store.AcceptedRun) []any {
 	n := len(runs)

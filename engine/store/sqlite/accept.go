@@ -27,6 +27,24 @@ func (s *Store) Accept(ctx context.Context, runs []store.AcceptedRun) error {
 	})
 }
 
+// Unaccept removes the rows of runs that were not accepted after all.
+func (s *Store) Unaccept(ctx context.Context, runs []store.AcceptedRun) error {
+	const what = "take back accepted runs"
+	return s.inTx(ctx, what, func(tx *sql.Tx) error {
+		for _, r := range runs {
+			id := column.Text(r.ID)
+			if _, err := tx.ExecContext(ctx, `DELETE FROM accepted WHERE id = ?`, id); err != nil {
+				return s.wrap(ctx, what, err)
+			}
+			digest := column.KeyDigest(r.Project, r.Workflow, r.IdempotencyKey)
+			if _, err := tx.ExecContext(ctx, `DELETE FROM idempotency WHERE digest = ? AND run = ?`, digest, id); err != nil {
+				return s.wrap(ctx, what, err)
+			}
+		}
+		return nil
+	})
+}
+
 func insertAccepted(ctx context.Context, tx *sql.Tx, runs []store.AcceptedRun) error {
 	insert, err := tx.PrepareContext(ctx, `INSERT INTO accepted (id, created_at, project, workflow, idempotency_key, meta)
 		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`)

@@ -332,8 +332,11 @@ func (o *SecretDeleteOptions) run(ctx context.Context) error {
 	for _, name := range o.names {
 		if err := client.Delete(ctx, schema.Ref{Kind: schema.KindSecret, Name: name}, api.DeleteOptions{Force: o.force}); err != nil {
 			err = fmt.Errorf("delete secret %s: %w", name, err)
-			if command.ExitCode(err) == command.ExitNotFound {
+			switch command.ExitCode(err) {
+			case command.ExitNotFound:
 				return command.WithTry(err, "`paragonctl secret list` lists them")
+			case command.ExitConflict:
+				return command.WithTry(err, "change what uses it first; --force deletes it all the same")
 			}
 			return err
 		}

@@ -110,6 +110,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 		manifest.NewInit(env), manifest.NewValidate(env), manifest.NewFormat(env), manifest.NewDiff(env), manifest.NewApply(env),
 		resource.NewGet(env), resource.NewDescribe(env), resource.NewDelete(env),
 		resource.NewHistory(env), resource.NewRollback(env), resource.NewExport(env),
+		manifest.NewExplain(env), manifest.NewSchema(env),
 	)
 	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env))
 	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env))

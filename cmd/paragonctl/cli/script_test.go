@@ -53,6 +53,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PARAGON_TOKEN", fakeserver.OwnerToken)
 			env.Setenv("VIEWER_TOKEN", fakeserver.ViewerToken)
 			env.Setenv("TERM", "xterm-256color")
+			// Under the race detector each process would sleep for a second
+			// before it ends.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
 		Cmds: commands,
@@ -69,7 +72,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 // environment is what processes of the script see.
 func environment(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"HOME", "PATH", "PWD", "TERM", "NO_COLOR", "TMPDIR", "PARAGON_SERVER", "PARAGON_TOKEN", "PARAGON_PROJECT", "PARAGON_CONTEXT", "PARAGON_CONFIG"} {
+	for _, name := range []string{"HOME", "PATH", "PWD", "TERM", "NO_COLOR", "TMPDIR", "PARAGON_SERVER", "PARAGON_TOKEN", "PARAGON_PROJECT", "PARAGON_CONTEXT", "PARAGON_CONFIG", "GORACE"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -13,35 +12,11 @@ import (
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
+	"paragon/schema/api/buildinfo"
 )
 
-// version is set by the release build (-ldflags "-X …/cli.version=v1.2.3").
-var version string
-
-// Version names this build: the release, else the commit that it was built
-// from, else "dev".
-func Version() string {
-	if version != "" {
-		return version
-	}
-	if commit := commit(); commit != "" {
-		return "dev-" + commit[:min(len(commit), 12)]
-	}
-	return "dev"
-}
-
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return ""
-}
+// Version names this build.
+func Version() string { return buildinfo.Read("client").Version }
 
 // VersionOptions are what `version` takes.
 type VersionOptions struct {
@@ -69,7 +44,8 @@ func newVersion(env *command.Env) *cobra.Command {
 }
 
 func (o *VersionOptions) run(ctx context.Context) error {
-	own := api.Version{Version: o.env.Version, Commit: commit(), Go: runtime.Version(), Mode: "client"}
+	own := buildinfo.Read("client")
+	own.Version = o.env.Version
 	value := map[string]any{"client": own}
 	var (
 		server *api.Version

@@ -41,10 +41,11 @@ func NewApply(env *command.Env) *cobra.Command {
 checked before anything is written. The values of secrets with "valueFrom" are
 read here, from the environment or from files beside the document.
 
---prune deletes what the same set applied before and does not hold any more. The
-set has the name of the directory or file, or the one of --set.`,
+--prune deletes what the same set applied before and does not hold any more. What
+belongs together is named by --set, at each apply; the name of a directory would be
+the same in two repositories.`,
 		Example: `  paragonctl apply -f workflows/ -R
-  paragonctl apply -f workflows/ --prune --dry-run=server
+  paragonctl apply -f workflows/ --set shop --prune --dry-run=server
   cat lead-sync.yaml | paragonctl apply -f -`,
 		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,7 +62,7 @@ set has the name of the directory or file, or the one of --set.`,
 	f.StringVar(&o.dryRun, "dry-run", "none", "stop before writing: none, client (check here), server (the server's plan)")
 	f.Lookup("dry-run").NoOptDefVal = "client"
 	f.BoolVar(&o.prune, "prune", false, "delete what the same set applied before and does not hold any more")
-	f.StringVar(&o.set, "set", "", "name of what is applied together (default: that of the directory or file)")
+	f.StringVar(&o.set, "set", "", "name of what is applied together")
 	f.BoolVar(&o.yes, "yes", false, "don't ask before deleting")
 	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions([]string{"none", "client", "server"}, cobra.ShellCompDirectiveNoFileComp))
 	o.out.Register(cmd)
@@ -72,11 +73,8 @@ func (o *ApplyOptions) check() error {
 	if !slices.Contains([]string{"none", "client", "server"}, o.dryRun) {
 		return command.Usage("--dry-run=%s: it is none, client or server", o.dryRun)
 	}
-	if o.set == "" {
-		o.set = o.source.SetName()
-	}
 	if o.prune && o.set == "" {
-		return command.Usage("--prune needs --set here: it deletes what the same set applied before, and standard input or several paths have no name of their own")
+		return command.Usage("--prune needs --set: it deletes what the same set applied before")
 	}
 	if err := o.format.check(); err != nil {
 		return err

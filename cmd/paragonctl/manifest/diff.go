@@ -34,7 +34,10 @@ func NewDiff(env *command.Env) *cobra.Command {
 		Use:   "diff -f FILE",
 		Short: "Show what apply would change",
 		Long: `Show what apply would change, field by field; secrets by their digests. The exit
-code is 0 when nothing differs, 1 when something does, above 1 on an error.`,
+code is 0 when nothing differs, 1 when something does, above 1 on an error.
+
+PARAGONCTL_EXTERNAL_DIFF names a program that shows the differences instead: it is
+called with two directories, of what the server has and of what the documents say.`,
 		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := o.run(cmd.Context())
@@ -48,17 +51,14 @@ code is 0 when nothing differs, 1 when something does, above 1 on an error.`,
 	o.source.Register(cmd)
 	o.format.register(cmd)
 	cmd.Flags().BoolVar(&o.prune, "prune", false, "also what apply --prune would delete")
-	cmd.Flags().StringVar(&o.set, "set", "", "name of what is applied together (default: that of the directory or file)")
+	cmd.Flags().StringVar(&o.set, "set", "", "name of what is applied together")
 	o.out.Register(cmd)
 	return cmd
 }
 
 func (o *DiffOptions) run(ctx context.Context) error {
-	if o.set == "" {
-		o.set = o.source.SetName()
-	}
 	if o.prune && o.set == "" {
-		return command.Usage("--prune needs --set here: standard input or several paths have no name of their own")
+		return command.Usage("--prune needs --set: it is about what the same set applied before")
 	}
 	if err := o.format.check(); err != nil {
 		return err
@@ -82,7 +82,13 @@ func (o *DiffOptions) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("diff: %w", serverFindings(o.env, o.format, err))
 	}
-	if err := o.print(ctx, plan); err != nil {
+	program := o.env.Getenv("PARAGONCTL_EXTERNAL_DIFF")
+	if o.out.ForPeople() && strings.TrimSpace(program) != "" && plan.Changed {
+		err = o.external(ctx, program, client, set, plan)
+	} else {
+		err = o.print(ctx, plan)
+	}
+	if err != nil {
 		return err
 	}
 	if plan.Changed {

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -73,11 +74,21 @@ func (o *DeleteOptions) run(ctx context.Context) error {
 			continue
 		}
 		if err != nil {
-			return hint(ref, fmt.Errorf("delete %s: %w", ref, err))
+			err = fmt.Errorf("delete %s: %w", ref, err)
+			if !o.force && inUse(err) {
+				return command.WithTry(err, "change what uses it first; --force deletes it all the same")
+			}
+			return hint(ref, err)
 		}
 		fmt.Fprintf(o.env.Out, "%s %s\n", terminal.Safe(ref.String()), o.env.OutStyle().Action("deleted"))
 	}
 	return nil
+}
+
+// inUse tells whether the server refused because others use the resource.
+func inUse(err error) bool {
+	var p *schema.Problem
+	return errors.As(err, &p) && p.Type == schema.ProblemConflict
 }
 
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

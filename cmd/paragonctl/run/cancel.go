@@ -52,7 +52,11 @@ func (o *CancelOptions) run(ctx context.Context) error {
 		if err != nil {
 			return runHint(fmt.Errorf("cancel run %s: %w", id, err))
 		}
-		return printRun(ctx, o.env, &o.out, run, "")
+		note := ""
+		if !run.Status.Ended() {
+			note = "  is being canceled"
+		}
+		return printRun(ctx, o.env, &o.out, run, note)
 	})
 }
 

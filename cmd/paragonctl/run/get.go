@@ -94,8 +94,14 @@ func runText(style terminal.Style, run *schema.Run, now time.Time) string {
 	if run.Error != nil {
 		field("Error", style.Bad(terminal.Safe(why(run.Error))))
 	}
-	field("Input", block(run.Input))
-	field("Output", block(run.Output))
+	for _, part := range []struct {
+		name  string
+		value json.RawMessage
+	}{{"Input     ", run.Input}, {"Output    ", run.Output}} {
+		if len(part.value) > 0 {
+			b.WriteString(style.Bold(part.name) + block(part.value) + "\n")
+		}
+	}
 	return b.String()
 }
 
@@ -116,21 +122,22 @@ func triggerText(t schema.Trigger) string {
 	return text
 }
 
-// block is a JSON value for a person: in one line when it is short.
+// block is a JSON value for a person, behind a label: in the same line when it
+// is short, else below.
 func block(value json.RawMessage) string {
 	if len(value) == 0 {
 		return ""
 	}
 	var short bytes.Buffer
 	if json.Compact(&short, value) != nil {
-		return terminal.SafeLines(string(value))
+		return " " + terminal.SafeLines(string(value))
 	}
 	if short.Len() <= 60 {
-		return terminal.SafeLines(string(terminal.SafeJSON(short.Bytes())))
+		return " " + string(terminal.SafeJSON(short.Bytes()))
 	}
 	var long bytes.Buffer
 	if json.Indent(&long, value, "  ", "  ") != nil {
-		return terminal.SafeLines(string(value))
+		return " " + terminal.SafeLines(string(value))
 	}
 	return "\n  " + string(terminal.SafeJSON(long.Bytes()))
 }

@@ -13,16 +13,18 @@ import (
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema"
+	"paragon/workflows"
 )
 
 // LogsOptions are what `runs logs` takes.
 type LogsOptions struct {
-	env    *command.Env
-	id     string
-	step   string
-	failed bool
-	follow bool
-	out    output.Flags
+	env     *command.Env
+	id      string
+	step    string
+	failed  bool
+	follow  bool
+	results bool
+	out     output.Flags
 }
 
 func newLogs(env *command.Env) *cobra.Command {
@@ -47,6 +49,7 @@ func newLogs(env *command.Env) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.step, "step", "", "only the step of this id or path")
 	cmd.Flags().BoolVar(&o.failed, "failed", false, "only steps that failed or were retried")
+	cmd.Flags().BoolVar(&o.results, "results", false, "also the results of requests and of blocks, which repeat what is shown")
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on until the run has ended")
 	o.out.Register(cmd)
 	return cmd
@@ -88,7 +91,7 @@ func (o *LogsOptions) run(ctx context.Context) error {
 		var b strings.Builder
 		b.WriteString(headline(style, run))
 		for _, s := range shown {
-			b.WriteString(stepText(style, s))
+			b.WriteString(stepText(style, s, o.results))
 		}
 		b.WriteString(ending(style, run))
 		_, err := io.WriteString(w, b.String())
@@ -119,7 +122,7 @@ func (t *tail) show(run *schema.Run, steps []schema.StepRecord) (changed bool) {
 		}
 		t.printed[s.Path] = true
 		changed = true
-		io.WriteString(t.o.env.Out, stepText(t.style, s))
+		io.WriteString(t.o.env.Out, stepText(t.style, s, t.o.results))
 	}
 	return changed
 }
@@ -128,7 +131,7 @@ func headline(style terminal.Style, run *schema.Run) string {
 	text := fmt.Sprintf("%s  %s revision %d  %s  %s\n", style.Bold("run "+terminal.Safe(run.ID)), terminal.Safe(run.Workflow), run.Revision,
 		triggerText(run.Trigger), output.Clock(run.CreatedAt))
 	if len(run.Input) > 0 {
-		text += "  input " + block(run.Input) + "\n"
+		text += "  input" + block(run.Input) + "\n"
 	}
 	return text
 }
@@ -143,13 +146,19 @@ func ending(style terminal.Style, run *schema.Run) string {
 		text += "  error " + terminal.Safe(why(run.Error)) + "\n"
 	}
 	if len(run.Output) > 0 {
-		text += "  output " + block(run.Output) + "\n"
+		text += "  output" + block(run.Output) + "\n"
 	}
 	return text
 }
 
-// stepText is a step with all its attempts.
-func stepText(style terminal.Style, s schema.StepRecord) string {
+// blocks are the kinds of step that hold other steps.
+var blocks = map[string]bool{
+	string(workflows.StepSwitch): true, string(workflows.StepForEach): true, string(workflows.StepParallel): true,
+}
+
+// stepText is a step with all its attempts, and if all with a result that
+// repeats what they show.
+func stepText(style terminal.Style, s schema.StepRecord, all bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s  %s  %s", style.StepStatus(s.Status), style.Bold(terminal.Safe(s.Path)), terminal.Safe(s.Kind))
 	if !s.StartedAt.IsZero() && !s.EndedAt.IsZero() {
@@ -172,14 +181,16 @@ func stepText(style terminal.Style, s schema.StepRecord) string {
 	if s.Error != nil {
 		fmt.Fprintf(&b, "  error %s\n", style.Bad(terminal.Safe(why(s.Error))))
 	}
-	if len(s.Result) > 0 {
-		fmt.Fprintf(&b, "  result %s\n", block(s.Result))
+	// The result of a step with attempts is their last response again, and that
+	// of a block the result of its last step.
+	if len(s.Result) > 0 && (all || len(s.Attempts) == 0 && !blocks[s.Kind]) {
+		fmt.Fprintf(&b, "  result%s\n", block(s.Result))
 	}
 	return b.String()
 }
 
 func attemptText(b *strings.Builder, style terminal.Style, a schema.Attempt) {
-	fmt.Fprintf(b, "  attempt %d  %s  %s\n", a.Number, output.Clock(a.StartedAt), output.Length(a.EndedAt.Sub(a.StartedAt)))
+	fmt.Fprintf(b, "  attempt %d  %s  %s\n", a.Number, output.Moment(a.StartedAt), output.Length(a.EndedAt.Sub(a.StartedAt)))
 	if r := a.Request; r != nil {
 		fmt.Fprintf(b, "    > %s %s\n", terminal.Safe(r.Method), terminal.Safe(r.URL))
 		recordText(b, "    > ", r)

@@ -149,6 +149,9 @@ func (o *TriggerOptions) many(ctx context.Context, client *api.Client) error {
 		if line.Error != nil {
 			refused++
 			fmt.Fprintf(o.env.Err, "%s line %d: %s\n", o.env.ErrStyle().Bad("error:"), i+1, terminal.Safe(line.Error.Error()))
+			for _, d := range line.Error.Errors {
+				fmt.Fprintf(o.env.Err, "      %s: %s\n", terminal.Safe(d.Field), terminal.Safe(d.Message))
+			}
 			return nil
 		}
 		started++

@@ -114,14 +114,14 @@ func (e *Env) Confirmed(cmd *cobra.Command, yes bool, question string) error {
 		return nil
 	}
 	if !e.CanPrompt() {
-		return &Failure{Code: ExitUsage, Err: fmt.Errorf("%s: nobody can be asked here", question), Try: "add --yes when it is meant"}
+		return &Failure{Code: ExitUsage, Err: fmt.Errorf("%q needs an answer, and nobody can be asked here", question), Try: "add --yes when it is meant"}
 	}
 	ok, err := e.Confirm(cmd.Context(), question)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return &Failure{Code: ExitFailure, Err: fmt.Errorf("%s no: nothing was done", question)}
+		return &Failure{Code: ExitFailure, Err: fmt.Errorf("%q was answered with no: nothing was done", question)}
 	}
 	return nil
 }

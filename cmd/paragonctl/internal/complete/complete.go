@@ -15,7 +15,7 @@ import (
 )
 
 // patience bounds the wait for the server while someone presses tab.
-const patience = time.Second
+const patience = 2 * time.Second
 
 type completion = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective)
 

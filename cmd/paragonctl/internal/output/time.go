@@ -41,6 +41,9 @@ func Length(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
+// Moment is a time of day in UTC to the millisecond ("09:05:00.250Z").
+func Moment(at time.Time) string { return at.UTC().Format("15:04:05.000Z") }
+
 // Clock is a time of day in UTC with the date ("2026-01-31 09:05:00Z"); "-"
 // for no time.
 func Clock(at time.Time) string {

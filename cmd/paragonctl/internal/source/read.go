@@ -129,17 +129,4 @@ func expand(path string, recursive bool) ([]string, error) {
 	return names, nil
 }
 
-// SetName is the name of the set when none is given: that of the one directory
-// or file that is read. It is empty where there is no such thing.
-func (f *Flags) SetName() string {
-	if len(f.Paths) != 1 || f.Paths[0] == "-" {
-		return ""
-	}
-	abs, err := filepath.Abs(f.Paths[0])
-	if err != nil {
-		return ""
-	}
-	return filepath.Base(abs)
-}
-
 func invalid(err error) error { return &command.Failure{Code: command.ExitInvalid, Err: err} }

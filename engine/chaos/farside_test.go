@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -35,7 +36,8 @@ type answer struct {
 	status     int
 	after      time.Duration
 	hang       bool // until the other side gives up
-	retryAfter int  // seconds
+	until      <-chan struct{}
+	retryAfter int // seconds
 }
 
 // farSide is the third party that workflows call. It records every request in
@@ -104,6 +106,13 @@ func (a answer) wait(r *http.Request) bool {
 	var ready <-chan time.Time
 	switch {
 	case a.hang:
+	case a.until != nil:
+		select {
+		case <-a.until:
+			return true
+		case <-r.Context().Done():
+			return false
+		}
 	case a.after <= 0:
 		return true
 	default:
@@ -190,4 +199,20 @@ func (f *farSide) steps(run string) []string {
 		}
 	}
 	return slices.Clip(out)
+}
+
+// oneRunEach checks that no trigger had more than one run.
+func (f *farSide) oneRunEach() error {
+	runOf := map[string]string{}
+	for _, o := range f.history() {
+		var body struct{ N, Run string }
+		if err := json.Unmarshal(o.body, &body); err != nil || body.Run != o.run() {
+			return fmt.Errorf("the far side got %q under the key %s", o.body, o.key)
+		}
+		if before, known := runOf[body.N]; known && before != body.Run {
+			return fmt.Errorf("one trigger, %s, had two runs: %s and %s", body.N, before, body.Run)
+		}
+		runOf[body.N] = body.Run
+	}
+	return nil
 }

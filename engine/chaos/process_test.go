@@ -202,6 +202,7 @@ type processLog struct {
 	line    bytes.Buffer
 	last    []string
 	came    bool
+	token   string // of dev
 	trouble []string
 }
 
@@ -247,10 +248,10 @@ func (l *processLog) hear(line string) {
 			l.came = true
 			l.ready <- said.Address
 		}
-	case !l.came && strings.HasPrefix(line, "Paragon is ready at http://"):
-		rest := strings.TrimPrefix(line, "Paragon is ready at http://")
-		address, _, _ := strings.Cut(rest, " ")
-		l.came = true
+	case !l.came && strings.HasPrefix(line, "export PARAGON_SERVER=http://"):
+		// What dev says once it is ready.
+		address, token, _ := strings.Cut(strings.TrimPrefix(line, "export PARAGON_SERVER=http://"), " PARAGON_TOKEN=")
+		l.came, l.token = true, token
 		l.ready <- address
 	}
 }

@@ -57,7 +57,7 @@ func decodeBody(r *http.Request, v any) (bool, error) {
 		return false, nil
 	}
 	if mt != "" && !isJSON(mt) {
-		return false, unsupportedMedia("the body is %s, not %s", mt, api.ContentTypeJSON)
+		return false, unsupportedMedia("the body is %s, not %s: send Content-Type: %s", mt, api.ContentTypeJSON, api.ContentTypeJSON)
 	}
 	return true, decodeJSON(body, v)
 }

@@ -101,9 +101,9 @@ func TestThroughput(t *testing.T) {
 	c := w.client(front)
 	apply(t, c, three)
 
-	began := time.Now()
+	used, began := w.cpu(), time.Now()
 	triggerMany(t, c, "three", runs, 8)
-	t.Logf("triggered as NDJSON: %.0f/s", float64(runs)/time.Since(began).Seconds())
+	t.Logf("triggered as NDJSON: %.0f/s; a trigger took %s", float64(runs)/time.Since(began).Seconds(), w.cpu().per(used, runs))
 
 	if *profile != "" {
 		f, err := os.Create(*profile)
@@ -111,7 +111,7 @@ func TestThroughput(t *testing.T) {
 		must(t, pprof.StartCPUProfile(f))
 		defer f.Close()
 	}
-	began = time.Now()
+	used, began = w.cpu(), time.Now()
 	back := w.start(daemon.RoleWorker, daemon.RoleScheduler, daemon.RoleFlusher)
 	w.until(t.Context(), "steps", 3*runs)
 	w.until(t.Context(), "runs", runs)
@@ -119,7 +119,7 @@ func TestThroughput(t *testing.T) {
 	if *profile != "" {
 		pprof.StopCPUProfile()
 	}
-	t.Logf("drained to the last log row: %.0f runs/s", rate)
+	t.Logf("drained to the last log row: %.0f runs/s; a run took %s", rate, w.cpu().per(used, runs))
 	if got := w.rows("runs"); got != runs {
 		t.Errorf("%d run rows; want %d", got, runs)
 	}

@@ -2,7 +2,6 @@ package interpret
 
 import (
 	"encoding/json"
-	"maps"
 
 	"paragon/schema"
 	"paragon/workflows"
@@ -34,7 +33,9 @@ func (m *Machine) advance(b *block) {
 			return
 		}
 		if b.cur == nil {
-			b.cur = m.enter(b, b.steps[b.next])
+			if b.cur = m.enter(b, b.steps[b.next]); b.cur == nil {
+				return
+			}
 		}
 		n := b.cur
 		m.progress(n)
@@ -50,11 +51,7 @@ func (m *Machine) advance(b *block) {
 			return // it waits, or an effect is under way
 		}
 		b.last = n.result
-		if len(m.inflight) > 0 {
-			// Effects under way read the map that they were given.
-			b.scope.Steps = maps.Clone(b.scope.Steps)
-		}
-		b.scope.Steps[n.step.ID] = n.result
+		m.tell(b.scope, n.step.ID, n.result)
 		b.cur = nil
 		b.next++
 	}
@@ -69,7 +66,8 @@ type node struct {
 	result any
 
 	inflight bool
-	policy   *workflows.Retry
+	asked    *Decision // the one that asked for the attempt under way
+	loan     *loan     // of the scope, while an attempt is under way
 	// branch is the block of a switch; branches those of parallel, by name;
 	// items those of forEach.
 	branch   *block
@@ -81,17 +79,27 @@ type node struct {
 func (n *node) status() schema.StepStatus { return n.rec.Status }
 
 // enter makes the node of a step: from its record when there is one, else
-// fresh, with its condition decided.
+// fresh, with its condition decided. It returns nil for a step that is not to
+// begin.
 func (m *Machine) enter(b *block, step *workflows.Step) *node {
 	n := &node{step: step, path: b.prefix + step.ID, scope: b.scope}
-	if old, ok := m.history[n.path]; ok {
+	if old := m.known(n); old != nil {
 		n.rec = *old
 		n.rec.Attempts = nil
-		n.restore(m)
+		m.restore(n)
 		return n
 	}
+	if m.frozen {
+		// What was given up inside a block that ended may still be read.
+		m.recall(n)
+		return nil
+	}
 	n.rec = schema.StepRecord{Path: n.path, Step: step.ID, Kind: string(step.Kind), Status: schema.StepRunning, StartedAt: m.now}
-	if step.If != nil {
+	if old := m.history[n.path]; old != nil && old.Status == schema.StepCanceled && !old.StartedAt.Before(m.in.CreatedAt) {
+		// The step was given up, but the checkpoint that says for what did not
+		// become durable: it goes on as it was, and will be given up again.
+		n.rec.StartedAt, n.rec.Attempt = old.StartedAt.UTC(), max(old.Attempt, 0)
+	} else if step.If != nil {
 		yes, err := step.If.EvalBool(m.at(n))
 		switch {
 		case err != nil:
@@ -104,23 +112,6 @@ func (m *Machine) enter(b *block, step *workflows.Step) *node {
 	}
 	m.begin(n)
 	return n
-}
-
-// restore rebuilds what a record leaves out.
-func (n *node) restore(m *Machine) {
-	if n.rec.Status.Ended() {
-		n.result = decode(n.rec.Result)
-		if n.step.Kind == workflows.StepRespond && n.rec.Status == schema.StepSucceeded {
-			rec := n.rec
-			m.response = &rec
-		}
-		return
-	}
-	if n.step.Branches != nil || n.step.Body != nil {
-		// A block's decisions are made again, with the same time and seed as
-		// the first time, and so come out the same.
-		m.begin(n)
-	}
 }
 
 // at is the scope of a node's own expressions: its time is the node's start,
@@ -160,16 +151,24 @@ func (m *Machine) progress(n *node) {
 		return
 	}
 	switch n.step.Kind {
+	case workflows.StepSwitch:
+		m.progressSwitch(n)
+		return
+	case workflows.StepParallel:
+		m.progressParallel(n)
+		return
+	case workflows.StepForEach:
+		m.progressLoop(n)
+		return
+	}
+	if m.frozen {
+		return
+	}
+	switch n.step.Kind {
 	case workflows.StepDelay:
 		m.progressDelay(n)
 	case workflows.StepWaitFor:
 		m.progressWait(n)
-	case workflows.StepSwitch:
-		m.progressSwitch(n)
-	case workflows.StepParallel:
-		m.progressParallel(n)
-	case workflows.StepForEach:
-		m.progressLoop(n)
 	default:
 		m.progressEffect(n)
 	}

@@ -39,7 +39,7 @@ func (m *Machine) progressSwitch(n *node) {
 // recordOpen records that a block was entered, once: its start decides what
 // its expressions see.
 func (m *Machine) recordOpen(n *node) {
-	if _, known := m.history[n.path]; !known {
+	if m.known(n) == nil {
 		m.record(n)
 	}
 }
@@ -58,6 +58,7 @@ func (m *Machine) progressParallel(n *node) {
 	for _, b := range n.branches {
 		m.advance(b)
 		if b.err != nil && !collects(n) {
+			m.freeze(n.branches...)
 			m.abandon(n)
 			m.failNode(n, b.err)
 			return

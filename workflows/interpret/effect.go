@@ -2,6 +2,7 @@ package interpret
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"paragon/schema"
@@ -12,21 +13,19 @@ import (
 func (m *Machine) progressEffect(n *node) {
 	switch {
 	case n.inflight:
-	case n.rec.Status == schema.StepWaiting && !n.rec.WaitUntil.IsZero() && !m.now.Before(n.rec.WaitUntil):
+	case n.rec.Status == schema.StepWaiting: // a called run that has not ended
+		if n.rec.WaitUntil.IsZero() || m.now.Before(n.rec.WaitUntil) {
+			return
+		}
 		called := calledRun(n)
 		n.rec.Result = nil
 		m.failNode(n, &schema.RunError{Type: "timeout", Message: "the called run " + called + " did not end before the step's timeout"})
-	case n.rec.Status == schema.StepWaiting: // a called run that has not ended
-		if !n.rec.WaitUntil.IsZero() {
-			m.wakeAt(n.rec.WaitUntil)
-		}
-		m.decision.Calls = append(m.decision.Calls, CallWait{Path: n.path, Run: calledRun(n)})
 	case n.rec.Status == schema.StepRetrying && m.now.Before(n.rec.RetryAt):
-		m.wakeAt(n.rec.RetryAt)
 	default:
 		n.rec.Status = schema.StepRunning
-		n.inflight = true
+		n.inflight, n.asked = true, m.decision
 		m.inflight[n.path] = n
+		m.lend(n)
 		m.decision.Perform = append(m.decision.Perform, Action{
 			Step: n.step, Path: n.path, Attempt: n.rec.Attempt + 1, Scope: m.at(n),
 		})
@@ -43,6 +42,7 @@ func (m *Machine) Complete(path string, out Outcome) {
 	}
 	delete(m.inflight, path)
 	n.inflight = false
+	m.giveBack(n)
 	if out.Interrupted {
 		return // the attempt is not charged; it is due again
 	}
@@ -50,12 +50,12 @@ func (m *Machine) Complete(path string, out Outcome) {
 	n.rec.Attempt++
 	out.Attempt.Number = n.rec.Attempt
 	n.rec.Attempts = append(n.rec.Attempts, out.Attempt)
-	m.now = out.Attempt.EndedAt
+	m.now = clock(out.Attempt.EndedAt)
 	switch {
 	case out.Attempt.Error != nil:
 		m.attemptFailed(n, out)
 	case out.Called != "":
-		n.rec.Status = schema.StepWaiting
+		n.rec.Status, n.rec.RetryAt, n.rec.Error = schema.StepWaiting, noTime, nil
 		if limit := time.Duration(n.step.Spec.Timeout); limit > 0 {
 			n.rec.WaitUntil = m.now.Add(limit)
 		}
@@ -113,7 +113,7 @@ func (m *Machine) CallEnded(path, run string, now time.Time, end End) bool {
 	if m.ended || n == nil || n.step.Kind != workflows.StepCall || n.rec.Status != schema.StepWaiting || calledRun(n) != run {
 		return false
 	}
-	n.rec.EndedAt, n.rec.WaitUntil = now, noTime
+	n.rec.EndedAt, n.rec.WaitUntil = clock(now), noTime
 	if end.Status == schema.RunSucceeded {
 		n.rec.Status, n.rec.Result, n.rec.Error = schema.StepSucceeded, end.Output, nil
 		n.result = decode(end.Output)
@@ -184,19 +184,27 @@ func (m *Machine) abandon(n *node) {
 	}
 }
 
+// cancelOpen cancels what is open in a block, the inner steps before the block
+// around them: a run restored in between still finds the rest.
 func (m *Machine) cancelOpen(b *block, cause *schema.RunError) {
-	m.eachOpen(b, func(n *node) {
+	var open []*node
+	m.eachOpen(b, func(n *node) { open = append(open, n) })
+	for _, n := range slices.Backward(open) {
 		if n.inflight {
 			delete(m.inflight, n.path)
-			m.decision.Abort = append(m.decision.Abort, n.path)
 			n.inflight = false
+			if n.asked == m.decision { // not begun
+				m.decision.Perform = withoutPath(m.decision.Perform, n.path)
+				m.giveBack(n)
+			} else {
+				m.decision.Abort = append(m.decision.Abort, n.path)
+			}
 		}
-		m.decision.Perform = withoutPath(m.decision.Perform, n.path)
-		n.rec.Status, n.rec.EndedAt = schema.StepCanceled, m.now
+		n.rec.Status, n.rec.EndedAt, n.rec.Result = schema.StepCanceled, m.now, nil
 		n.rec.Error = &schema.RunError{Type: cause.Type, Message: cause.Message, Step: n.path, At: n.step.At}
 		n.rec.RetryAt, n.rec.WaitUntil = noTime, noTime
 		m.record(n)
-	})
+	}
 }
 
 func withoutPath(actions []Action, path string) []Action {

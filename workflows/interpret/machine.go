@@ -2,7 +2,6 @@ package interpret
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -104,7 +103,13 @@ type Machine struct {
 	canceled *schema.RunError
 	response *schema.StepRecord
 	inflight map[string]*node
+	loans    map[*workflows.Scope]*loan
 	ended    bool
+	// late says that the run had failed or run out of time before it was
+	// restored.
+	late bool
+	// frozen makes advance take over what is known and begin nothing.
+	frozen bool
 
 	// pending holds records of what completed since the last decision.
 	pending []schema.StepRecord
@@ -122,13 +127,20 @@ func New(in Input, history []schema.StepRecord) *Machine {
 	m := &Machine{
 		in:       in,
 		inflight: map[string]*node{},
+		loans:    map[*workflows.Scope]*loan{},
 		deadline: in.CreatedAt.Add(in.Workflow.Timeout),
 	}
 	if len(history) > 0 {
 		m.history = make(map[string]*schema.StepRecord, len(history))
 		for i := range history {
-			m.history[history[i].Path] = &history[i]
-			m.attempts += history[i].Attempt
+			rec := &history[i]
+			m.history[rec.Path] = rec
+			m.attempts += max(rec.Attempt, 0)
+			m.recallResponse(rec)
+			m.late = m.late || rec.Status == schema.StepCanceled && !rec.EndedAt.Before(m.deadline)
+		}
+		for _, step := range in.Workflow.OnFailure {
+			m.late = m.late || m.history[step.ID] != nil
 		}
 	}
 	m.root = &block{steps: in.Workflow.Steps, scope: m.rootScope()}
@@ -223,7 +235,7 @@ func (m *Machine) Poison(reason string) {
 // same call with nothing completed in between decides nothing new.
 func (m *Machine) Next(now time.Time) Decision {
 	d := Decision{}
-	m.now, m.decision = now, &d
+	m.now, m.decision = clock(now), &d
 	m.records, m.pending = m.pending, nil
 	switch {
 	case m.ended:
@@ -232,6 +244,9 @@ func (m *Machine) Next(now time.Time) Decision {
 	default:
 		m.walk()
 	}
+	if !m.ended {
+		m.waits()
+	}
 	d.Records = m.records
 	m.decision, m.records = nil, nil
 	return d
@@ -239,12 +254,8 @@ func (m *Machine) Next(now time.Time) Decision {
 
 func (m *Machine) walk() {
 	if m.failure == nil {
-		if !m.now.Before(m.deadline) {
-			m.abortAll()
-			m.root.fail(&schema.RunError{
-				Type:    "timeout",
-				Message: "the run took longer than its timeout of " + schema.Duration(m.in.Workflow.Timeout).String(),
-			})
+		if m.late || !m.now.Before(m.deadline) {
+			m.timeOut()
 		} else {
 			m.advance(m.root)
 		}
@@ -261,15 +272,65 @@ func (m *Machine) walk() {
 	}
 	if m.failure != nil {
 		m.advance(m.failure)
-		if m.failure.done || m.failure.err != nil {
+		if m.failure.settled() {
 			// The failure of the run is what its caller must see; a failure
 			// while reporting it stays in the step's record.
 			m.finish(schema.RunFailed, m.cause)
-			return
 		}
 	}
+}
+
+// freeze takes over what has ended in blocks and begins nothing.
+func (m *Machine) freeze(blocks ...*block) {
+	before := m.frozen
+	m.frozen = true
+	for _, b := range blocks {
+		m.advance(b)
+	}
+	m.frozen = before
+}
+
+// timeOut fails a run that is late. What has ended counts: a run all of whose
+// steps have ended is not late.
+func (m *Machine) timeOut() {
+	m.freeze(m.root)
+	if m.root.settled() {
+		return
+	}
+	cause := &schema.RunError{
+		Type:    "timeout",
+		Message: "the run took longer than its timeout of " + schema.Duration(m.in.Workflow.Timeout).String(),
+	}
+	m.cancelOpen(m.root, cause)
+	m.root.fail(cause)
+}
+
+// waits collects what the run waits for.
+func (m *Machine) waits() {
 	if m.failure == nil {
 		m.wakeAt(m.deadline)
+		m.eachOpen(m.root, m.wait)
+	} else {
+		m.eachOpen(m.failure, m.wait)
+	}
+}
+
+func (m *Machine) wait(n *node) {
+	switch {
+	case n.rec.Status == schema.StepRetrying:
+		m.wakeAt(n.rec.RetryAt)
+		return
+	case n.rec.Status != schema.StepWaiting:
+		return
+	}
+	if !n.rec.WaitUntil.IsZero() {
+		m.wakeAt(n.rec.WaitUntil)
+	}
+	switch n.step.Kind {
+	case workflows.StepWaitFor:
+		m.decision.Events = append(m.decision.Events, EventWait{Path: n.path, Name: waitedEvent(n), Since: n.rec.StartedAt})
+	case workflows.StepCall:
+		m.decision.Calls = append(m.decision.Calls, CallWait{Path: n.path, Run: calledRun(n)})
 	}
 }
 
@@ -297,7 +358,19 @@ func (m *Machine) finish(status schema.RunStatus, err *schema.RunError) {
 
 // stop ends the run at once, whatever is under way.
 func (m *Machine) stop(cause *schema.RunError) {
-	m.abortAll()
+	// A machine that has just been restored must know what is open.
+	if m.failure == nil {
+		if m.late {
+			m.timeOut()
+		}
+		m.freeze(m.root)
+		if m.root.err != nil {
+			m.handleFailure()
+		}
+	}
+	if m.failure != nil {
+		m.freeze(m.failure)
+	}
 	status := schema.RunCanceled
 	if cause.Type == "poison" {
 		status = schema.RunFailed
@@ -317,6 +390,7 @@ func (m *Machine) end(end *End) {
 }
 
 func (m *Machine) output(status schema.RunStatus) (json.RawMessage, *schema.RunError) {
+	var raw json.RawMessage
 	var value any
 	switch {
 	case m.response != nil:
@@ -326,12 +400,7 @@ func (m *Machine) output(status schema.RunStatus) (json.RawMessage, *schema.RunE
 		if err := json.Unmarshal(m.response.Result, &said); err != nil {
 			return nil, &schema.RunError{Type: "internal", Message: "the recorded response is not JSON: " + err.Error()}
 		}
-		if status != schema.RunSucceeded || m.in.Workflow.Spec.OutputSchema == nil {
-			return said.Body, nil
-		}
-		if err := json.Unmarshal(said.Body, &value); err != nil {
-			return nil, &schema.RunError{Type: "internal", Message: "the recorded response is not JSON: " + err.Error()}
-		}
+		raw, value = said.Body, decode(said.Body)
 	case status == schema.RunSucceeded && m.in.Workflow.Output != nil:
 		scope := *m.root.scope
 		scope.Now, scope.Seed = m.now, m.in.ID+"/output"
@@ -339,23 +408,23 @@ func (m *Machine) output(status schema.RunStatus) (json.RawMessage, *schema.RunE
 		if err != nil {
 			return nil, expressionError(err)
 		}
-		value = evaluated
-	}
-	if status == schema.RunSucceeded {
-		if wrong := m.in.Workflow.CheckOutput(value); len(wrong) > 0 {
-			texts := make([]string, len(wrong))
-			for i, w := range wrong {
-				texts[i] = w.Field + ": " + w.Message
-			}
-			return nil, &schema.RunError{Type: "output", Message: "the output breaks spec.outputSchema: " + strings.Join(texts, "; ")}
+		if raw, err = json.Marshal(evaluated); err != nil {
+			return nil, &schema.RunError{Type: "expression", Message: "the output can't be written as JSON: " + err.Error()}
 		}
+		value = decode(raw)
+	}
+	if status != schema.RunSucceeded {
+		return raw, nil
+	}
+	if wrong := m.in.Workflow.CheckOutput(value); len(wrong) > 0 {
+		texts := make([]string, len(wrong))
+		for i, w := range wrong {
+			texts[i] = w.Field + ": " + w.Message
+		}
+		return nil, &schema.RunError{Type: "output", Message: "the output breaks spec.outputSchema: " + strings.Join(texts, "; ")}
 	}
 	if value == nil {
 		return nil, nil
-	}
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return nil, &schema.RunError{Type: "expression", Message: "the output can't be written as JSON: " + err.Error()}
 	}
 	return raw, nil
 }
@@ -366,10 +435,6 @@ func (m *Machine) wakeAt(t time.Time) {
 	}
 }
 
-func (m *Machine) abortAll() {
-	for path := range m.inflight {
-		m.decision.Abort = append(m.decision.Abort, path)
-	}
-	slices.Sort(m.decision.Abort)
-	clear(m.inflight)
-}
+// clock is a time as a record gives it back: in UTC, without what only this
+// process knows of it.
+func clock(t time.Time) time.Time { return t.UTC().Round(0) }

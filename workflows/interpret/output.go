@@ -40,7 +40,14 @@ func (m *Machine) respond(n *node) {
 		status = code
 	}
 	said["status"] = status
+	now := m.now
+	if m.response != nil && !m.now.After(m.response.EndedAt) {
+		// Two answers are never given at the same time: the order of their
+		// records tells a machine that is restored which counts.
+		m.now = m.response.EndedAt.Add(1)
+	}
 	m.settleValue(n, said, nil)
+	m.now = now
 	if n.rec.Status == schema.StepSucceeded {
 		rec := n.rec
 		m.response = &rec
@@ -63,7 +70,7 @@ func statusCode(v any) (int, error) {
 		}
 		code = f
 	default:
-		return 0, fmt.Errorf("a status from 200 to 599 is wanted, not %T", v)
+		return 0, fmt.Errorf("a status from 200 to 599 is wanted, not %s", kindOf(v))
 	}
 	if code != float64(int(code)) || code < 200 || code > 599 {
 		return 0, fmt.Errorf("a status from 200 to 599 is wanted, not %v", v)
@@ -131,9 +138,26 @@ func listOf(v any) ([]any, error) {
 	}
 	var list []any
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, fmt.Errorf("a list is wanted, not %T", v)
+		return nil, fmt.Errorf("a list is wanted, not %s", kindOf(v))
 	}
 	return list, nil
+}
+
+// kindOf names the kind of a value for people.
+func kindOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "true or false"
+	case string:
+		return "text"
+	case map[string]any:
+		return "an object"
+	case []any:
+		return "a list"
+	}
+	return "a number"
 }
 
 func sortedKeys(in map[int]*block) []int { return slices.Sorted(maps.Keys(in)) }

@@ -42,11 +42,9 @@ func (m *Machine) delayEnd(n *node) (time.Time, error) {
 }
 
 func (m *Machine) progressDelay(n *node) {
-	if m.now.Before(n.rec.WaitUntil) {
-		m.wakeAt(n.rec.WaitUntil)
-		return
+	if !m.now.Before(n.rec.WaitUntil) {
+		m.settle(n, schema.StepSucceeded, nil)
 	}
-	m.settle(n, schema.StepSucceeded, nil)
 }
 
 // beginWait records the wait with the event's name as its result so far, so
@@ -71,10 +69,7 @@ func (m *Machine) progressWait(n *node) {
 		name := waitedEvent(n)
 		n.rec.Result = nil
 		m.failNode(n, &schema.RunError{Type: "timeout", Message: "no event " + name + " came before the wait's timeout"})
-		return
 	}
-	m.wakeAt(n.rec.WaitUntil)
-	m.decision.Events = append(m.decision.Events, EventWait{Path: n.path, Name: waitedEvent(n), Since: n.rec.StartedAt})
 }
 
 func waitedEvent(n *node) string {
@@ -102,7 +97,7 @@ func (m *Machine) Offer(now time.Time, event map[string]any) bool {
 	if m.failure != nil {
 		m.eachOpen(m.failure, find)
 	}
-	m.now = now
+	m.now = clock(now)
 	taken := false
 	for _, n := range open {
 		taken = m.offerTo(n, event) || taken

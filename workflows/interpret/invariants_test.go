@@ -1,0 +1,149 @@
+package interpret_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"paragon/schema"
+	"paragon/workflows/interpret"
+)
+
+// checkDecision checks what must hold of each decision, and asks again: with
+// nothing done in between nothing new may be decided.
+func (e *engine) checkDecision(d interpret.Decision) {
+	e.Helper()
+	e.last = &d
+	e.note(d)
+	for _, rec := range d.Records {
+		e.roundTrip(rec, &schema.StepRecord{})
+		if rec.Status.Ended() == rec.EndedAt.IsZero() {
+			e.Fatalf("%s is %s and ended at %s", rec.Path, rec.Status, rec.EndedAt)
+		}
+		if rec.Status.Ended() && (!rec.RetryAt.IsZero() || !rec.WaitUntil.IsZero()) {
+			e.Fatalf("%s has ended and waits: %+v", rec.Path, rec)
+		}
+	}
+	seen := map[string]bool{}
+	for _, a := range d.Perform {
+		e.checkAction(a)
+		if seen[a.Path] {
+			e.Fatalf("%s is begun twice", a.Path)
+		}
+		seen[a.Path] = true
+	}
+	for _, w := range d.Events {
+		if seen[w.Path] {
+			e.Fatalf("%s waits twice, or waits and is begun", w.Path)
+		}
+		seen[w.Path] = true
+	}
+	for _, w := range d.Calls {
+		if seen[w.Path] {
+			e.Fatalf("%s waits twice, or waits and is begun", w.Path)
+		}
+		seen[w.Path] = true
+	}
+	again := e.machine.Next(e.now)
+	if d.End != nil {
+		if len(d.Perform)+len(d.Events)+len(d.Calls) > 0 || !d.Wake.IsZero() {
+			e.Fatalf("the run has ended and goes on: %+v", d)
+		}
+		d = interpret.Decision{}
+	}
+	d.Records, d.Perform, d.Abort = nil, nil, nil
+	if got, want := e.shown(again), e.shown(d); got != want {
+		e.Fatalf("asked again the machine decides otherwise:\n%s\n%s", want, got)
+	}
+}
+
+func (e *engine) checkAction(a interpret.Action) {
+	e.Helper()
+	if !a.Step.Effect() {
+		e.Fatalf("%s is no effect", a.Path)
+	}
+	if rec := e.durable[a.Path]; rec.Status.Ended() && rec.Status != schema.StepCanceled {
+		e.Fatalf("%s is performed again, and has %s", a.Path, rec.Status)
+	}
+	for _, rec := range e.unsaved {
+		if rec.Path == a.Path && rec.Status.Ended() {
+			e.Fatalf("%s is performed again, and has just %s", a.Path, rec.Status)
+		}
+	}
+	if _, ok := e.flying[a.Path]; ok {
+		e.Fatalf("%s is begun while it is under way", a.Path)
+	}
+	for _, b := range e.todo {
+		if b.Path == a.Path {
+			e.Fatalf("%s is begun twice", a.Path)
+		}
+	}
+	most := 1
+	if a.Step.Retry != nil {
+		most = a.Step.Retry.MaxAttempts
+	}
+	if a.Attempt < 1 || a.Attempt > most {
+		e.Fatalf("%s: attempt %d of %d", a.Path, a.Attempt, most)
+	}
+	if most < len(e.tries[a.Path])+1 {
+		e.Fatalf("%s: an attempt more than %d", a.Path, most)
+	}
+}
+
+// checkWidth checks that no loop has more items open than it may.
+func (e *engine) checkWidth(d interpret.Decision) {
+	e.Helper()
+	open := map[string]map[string]bool{}
+	add := func(path string) {
+		for i := range len(path) {
+			if path[i] != '[' {
+				continue
+			}
+			loop, item, _ := strings.Cut(path[:i]+"|"+path[i:], "|")
+			item, _, _ = strings.Cut(item, "]")
+			if open[loop] == nil {
+				open[loop] = map[string]bool{}
+			}
+			open[loop][item] = true
+		}
+	}
+	for path := range e.flying {
+		add(path)
+	}
+	for _, a := range e.todo {
+		add(a.Path)
+	}
+	for _, w := range d.Events {
+		add(w.Path)
+	}
+	for _, w := range d.Calls {
+		add(w.Path)
+	}
+	for loop, items := range open {
+		id := loop[strings.LastIndexByte(loop, '/')+1:]
+		if width := max(e.in.Workflow.Step(id).Spec.ForEach.Parallelism, 1); len(items) > width {
+			e.Fatalf("%s has %d items open, more than %d", loop, len(items), width)
+		}
+	}
+}
+
+// shown is a decision as text, with what its actions send.
+func (e *engine) shown(d interpret.Decision) string {
+	actions := make([]string, len(d.Perform))
+	for i, a := range d.Perform {
+		actions[i] = fmt.Sprintf("%s#%d %s", a.Path, a.Attempt, sent(a))
+	}
+	raw, err := json.Marshal(map[string]any{
+		"records": d.Records, "perform": actions, "abort": d.Abort,
+		"wake": d.Wake, "events": d.Events, "calls": d.Calls, "end": d.End,
+	})
+	if err != nil {
+		e.Fatalf("%v", err)
+	}
+	return string(raw)
+}
+
+func (e *engine) note(d interpret.Decision) {
+	e.trace.WriteString(e.shown(d))
+	e.trace.WriteByte('\n')
+}

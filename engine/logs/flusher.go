@@ -126,10 +126,13 @@ func (f *Flusher) follow(ctx context.Context, lane int) {
 		if ctx.Err() != nil {
 			return
 		}
-		pause = f.report(lane, err, pause)
 		for err == nil && n >= f.opts.BatchRows { // more is there
 			n, position, known, err = f.flush(ctx, lane, position)
 		}
+		if err != nil {
+			tidied = time.Time{} // what was written may not have been removed
+		}
+		pause = f.report(lane, err, pause)
 	}
 }
 
@@ -147,20 +150,19 @@ func (f *Flusher) report(lane int, err error, pause time.Duration) time.Duration
 	return min(2*max(pause, f.opts.Interval), 5*time.Second)
 }
 
-// await waits until a lane has rows after a position.
+// await waits until a lane has rows after a position, or for a while: there
+// may be something to tidy.
 func (f *Flusher) await(ctx context.Context, lane int, position string) error {
 	if position == "" {
 		position = "0-0"
 	}
-	for ctx.Err() == nil {
-		_, err := f.opts.Redis.XRead(ctx, &redis.XReadArgs{
-			Streams: []string{StreamKey(lane), position}, Count: 1, Block: 5 * time.Second,
-		}).Result()
-		if !errors.Is(err, redis.Nil) {
-			return err
-		}
+	_, err := f.opts.Redis.XRead(ctx, &redis.XReadArgs{
+		Streams: []string{StreamKey(lane), position}, Count: 1, Block: 5 * time.Second,
+	}).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil
 	}
-	return ctx.Err()
+	return err
 }
 
 // sleep waits, and reports false when ctx ended first.

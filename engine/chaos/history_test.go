@@ -230,8 +230,11 @@ func (c *cluster) atRest() {
 	ctx, cancel := context.WithTimeout(c.t.Context(), 45*time.Second)
 	defer cancel()
 	for tick := time.NewTicker(100 * time.Millisecond); ; <-tick.C {
-		var err error
-		if left, err = c.leftovers(ctx); err == nil && left == "" {
+		now, err := c.leftovers(ctx)
+		if err == nil {
+			left = now
+		}
+		if err == nil && left == "" {
 			tick.Stop()
 			return
 		}

@@ -3,8 +3,10 @@ package execution
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"paragon/engine/logs"
+	"paragon/engine/record"
 	"paragon/schema"
 	"paragon/workflows/interpret"
 )
@@ -59,9 +61,12 @@ func (s *segment) response() json.RawMessage {
 // fieldOf writes one record. What holds a secret is sealed for the checkpoint
 // and redacted for everything else.
 func (s *segment) fieldOf(rec *schema.StepRecord) ([]field, error) {
-	raw, err := json.Marshal(rec)
+	if len(rec.Attempts) == 1 && saysNothing(&rec.Attempts[0]) {
+		rec.Attempts = nil
+	}
+	raw, err := record.AppendStep(nil, rec)
 	if err != nil {
-		return nil, fmt.Errorf("write the checkpoint of step %s: %w", rec.Path, err)
+		return nil, err
 	}
 	f := field{name: prefixStep + rec.Path, value: string(raw)}
 	if logged(rec) {
@@ -80,8 +85,40 @@ func (s *segment) fieldOf(rec *schema.StepRecord) ([]field, error) {
 		s.state.sealed = map[string][]byte{}
 	}
 	s.state.sealed[rec.Path] = sealed
-	f.value = string(s.redact.JSON(raw))
+	shown := s.redactStep(rec)
+	if raw, err = record.AppendStep(nil, &shown); err != nil {
+		return nil, err
+	}
+	f.value = string(raw)
 	return []field{f, {name: prefixSealed + rec.Path, value: string(sealed)}}, nil
+}
+
+// saysNothing tells whether an attempt is all in the step's own record: the
+// first, which succeeded, with nothing sent or received.
+func saysNothing(a *schema.Attempt) bool {
+	return a.Number == 1 && a.Error == nil && a.Request == nil && a.Response == nil
+}
+
+// redactStep is a record without the values of secrets. What a performer
+// recorded of requests and responses has none already.
+func (s *segment) redactStep(rec *schema.StepRecord) schema.StepRecord {
+	shown := *rec
+	shown.Result = s.redact.JSON(rec.Result)
+	shown.Error = s.redactError(rec.Error)
+	shown.Attempts = slices.Clone(rec.Attempts)
+	for i := range shown.Attempts {
+		shown.Attempts[i].Error = s.redactError(shown.Attempts[i].Error)
+	}
+	return shown
+}
+
+func (s *segment) redactError(err *schema.RunError) *schema.RunError {
+	if err == nil {
+		return nil
+	}
+	shown := *err
+	shown.Message = s.redact.String(err.Message)
+	return &shown
 }
 
 // logged tells whether a record is history: a state that a step only passes
@@ -100,11 +137,15 @@ func (s *segment) finish(end *interpret.End) error {
 	ended := s.w.opts.Now().UTC()
 	run.Status, run.EndedAt = end.Status, &ended
 	run.Output, run.Error, run.Attempts = end.Output, end.Error, s.machine.Attempts()
-	raw, err := json.Marshal(run)
-	if err != nil {
-		return fmt.Errorf("write the end of the run: %w", err)
+	if s.redact != nil {
+		run.Input, run.Output = s.redact.JSON(run.Input), s.redact.JSON(run.Output)
+		run.Error = s.redactError(run.Error)
 	}
-	fields = append(fields, field{name: fieldEnd, value: string(s.redact.JSON(raw)), logKey: logs.RunKey(run.ID)})
+	raw, err := record.AppendRun(nil, run)
+	if err != nil {
+		return err
+	}
+	fields = append(fields, field{name: fieldEnd, value: string(raw), logKey: logs.RunKey(run.ID)})
 	on := way{kind: wayEnd, state: run.Status}
 	if by := s.state.start.Caller; by != nil {
 		if on.tell, err = untoldOf(by, run); err != nil {

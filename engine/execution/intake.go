@@ -11,6 +11,7 @@ import (
 	"paragon/engine/batch"
 	"paragon/engine/cache"
 	"paragon/engine/queue"
+	"paragon/engine/record"
 	"paragon/engine/store"
 	"paragon/schema"
 )
@@ -160,9 +161,9 @@ func (in *intake) writeRedis(ctx context.Context, d *draft, raw []byte) (accepte
 	fields := make([]any, 0, 2+2*len(d.history))
 	fields = append(fields, fieldStart, string(raw))
 	for i := range d.history {
-		rec, err := json.Marshal(&d.history[i])
+		rec, err := record.AppendStep(nil, &d.history[i])
 		if err != nil {
-			return accepted{}, fmt.Errorf("write step %s: %w", d.history[i].Path, err)
+			return accepted{}, err
 		}
 		fields = append(fields, prefixStep+d.history[i].Path, string(rec))
 	}

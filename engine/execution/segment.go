@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"paragon/engine/cache"
+	"paragon/engine/record"
 	"paragon/engine/seal"
 	"paragon/engine/steps"
 	"paragon/schema"
@@ -163,7 +164,7 @@ func (s *segment) history() ([]schema.StepRecord, error) {
 			return nil, fmt.Errorf("open the checkpoint of step %s: %w", recs[i].Path, err)
 		}
 		recs[i] = schema.StepRecord{}
-		if err := json.Unmarshal(plain, &recs[i]); err != nil {
+		if err := record.ParseStep(string(plain), &recs[i]); err != nil {
 			return nil, fmt.Errorf("read the checkpoint of a step: %w", err)
 		}
 	}

@@ -3,8 +3,10 @@ package execution
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
+	"paragon/engine/record"
 	"paragon/schema"
 )
 
@@ -52,7 +54,7 @@ type state struct {
 	sealed            map[string][]byte // checkpoints that hold a secret, by path
 	mail              []mail
 	signalCount       int64
-	ended             json.RawMessage // the run as it ended
+	ended             string // the record of the run as it ended
 	response          json.RawMessage
 }
 
@@ -95,7 +97,7 @@ func (s *state) take(field, value string) (err error) {
 	case fieldStatus:
 		s.status = schema.RunStatus(value)
 	case fieldFence:
-		_, err = fmt.Sscan(value, &s.fence)
+		s.fence, err = strconv.ParseInt(value, 10, 64)
 	case fieldWorker:
 		s.worker = value
 	case fieldStarted:
@@ -103,15 +105,15 @@ func (s *state) take(field, value string) (err error) {
 	case fieldWaitUntil:
 		s.waitUntil, err = millis(value)
 	case fieldRecovered:
-		_, err = fmt.Sscan(value, &s.recoveries)
+		s.recoveries, err = strconv.Atoi(value)
 	case fieldTakeovers:
-		_, err = fmt.Sscan(value, &s.total)
+		s.total, err = strconv.Atoi(value)
 	case fieldSignals:
-		_, err = fmt.Sscan(value, &s.signalCount)
+		s.signalCount, err = strconv.ParseInt(value, 10, 64)
 	case fieldResponse:
 		s.response = json.RawMessage(value)
 	case fieldEnd:
-		s.ended = json.RawMessage(value)
+		s.ended = value
 	default:
 		return s.takePrefixed(field, value)
 	}
@@ -125,7 +127,7 @@ func (s *state) takePrefixed(field, value string) error {
 	switch field[:2] {
 	case prefixStep:
 		var rec schema.StepRecord
-		if err := json.Unmarshal([]byte(value), &rec); err != nil {
+		if err := record.ParseStep(value, &rec); err != nil {
 			return err
 		}
 		s.steps = append(s.steps, rec)
@@ -145,8 +147,8 @@ func (s *state) takePrefixed(field, value string) error {
 }
 
 func millis(text string) (time.Time, error) {
-	var ms int64
-	if _, err := fmt.Sscan(text, &ms); err != nil {
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
 		return time.Time{}, err
 	}
 	return time.UnixMilli(ms).UTC(), nil
@@ -154,9 +156,9 @@ func millis(text string) (time.Time, error) {
 
 // run is the state as the API shows it.
 func (s *state) run() (*schema.Run, error) {
-	if s.ended != nil {
+	if s.ended != "" {
 		var run schema.Run
-		if err := json.Unmarshal(s.ended, &run); err != nil {
+		if err := record.ParseRun(s.ended, &run); err != nil {
 			return nil, fmt.Errorf("run %s: its end in Redis: %w", s.id, err)
 		}
 		return &run, nil

@@ -7,8 +7,11 @@ local prefix = KEYS[1] .. ':'
 redis.call('XTRIM', prefix .. 'log', 'MINID', ARGV[1])
 redis.call('XDEL', prefix .. 'log', ARGV[1])
 if tonumber(ARGV[2]) > 0 then redis.call('DECRBY', prefix .. 'logbytes', ARGV[2]) end
-for i = 3, #ARGV do
-  redis.call('DEL', prefix .. 'run:' .. ARGV[i])
-  redis.call('ZREM', prefix .. 'live', ARGV[i])
+for first = 3, #ARGV, 500 do
+  local last = math.min(first + 499, #ARGV)
+  local keys = {}
+  for i = first, last do keys[#keys + 1] = prefix .. 'run:' .. ARGV[i] end
+  redis.call('UNLINK', unpack(keys))
+  redis.call('ZREM', prefix .. 'live', unpack(ARGV, first, last))
 end
 return 1

@@ -1,18 +1,18 @@
 package logs
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"paragon/engine/queue"
+	"paragon/engine/record"
 	"paragon/engine/store"
 	"paragon/schema"
 )
 
 // StreamKey names a lane's log: a Redis stream in which an entry holds the
-// rows of one group commit, each a field (its row key) and a value (JSON).
+// rows of one group commit, each a field (its row key) and a value (of engine/record).
 func StreamKey(lane int) string { return queue.Key(lane, "log") }
 
 // RunKey is the row key of an ended run.
@@ -25,26 +25,28 @@ func StepKey(project, run string, seq int64) string {
 
 // appendRow decodes one row into a batch.
 func appendRow(batch *store.LogBatch, key, value string) error {
-	parts := strings.Split(key, " ")
-	switch {
-	case parts[0] == "r" && len(parts) == 2:
-		var run schema.Run
-		if err := json.Unmarshal([]byte(value), &run); err != nil {
+	kind, rest, _ := strings.Cut(key, " ")
+	switch kind {
+	case "r":
+		batch.Runs = append(batch.Runs, schema.Run{})
+		if err := record.ParseRun(value, &batch.Runs[len(batch.Runs)-1]); err != nil {
+			batch.Runs = batch.Runs[:len(batch.Runs)-1]
 			return fmt.Errorf("log row %q: %w", key, err)
 		}
-		batch.Runs = append(batch.Runs, run)
-	case parts[0] == "s" && len(parts) == 4:
-		seq, err := strconv.ParseInt(parts[3], 10, 64)
+		return nil
+	case "s":
+		project, rest, _ := strings.Cut(rest, " ")
+		run, number, _ := strings.Cut(rest, " ")
+		seq, err := strconv.ParseInt(number, 10, 64)
 		if err != nil {
 			return fmt.Errorf("log row %q: %w", key, err)
 		}
-		row := store.StepRow{Project: parts[1], Run: parts[2], Seq: seq}
-		if err := json.Unmarshal([]byte(value), &row.StepRecord); err != nil {
+		batch.Steps = append(batch.Steps, store.StepRow{Project: project, Run: run, Seq: seq})
+		if err := record.ParseStep(value, &batch.Steps[len(batch.Steps)-1].StepRecord); err != nil {
+			batch.Steps = batch.Steps[:len(batch.Steps)-1]
 			return fmt.Errorf("log row %q: %w", key, err)
 		}
-		batch.Steps = append(batch.Steps, row)
-	default:
-		return fmt.Errorf("log row %q: unknown kind", key)
+		return nil
 	}
-	return nil
+	return fmt.Errorf("log row %q: unknown kind", key)
 }

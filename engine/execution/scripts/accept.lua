@@ -70,7 +70,7 @@ local function limited(id, first, last)
   return 1, more, start, place
 end
 
-local out, i = {}, 3
+local out, live, ready, i = {}, {}, {}, 3
 while i <= #ARGV do
   local id, priority, idem, ttl, words = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
   local firstword = i + 5
@@ -91,7 +91,7 @@ while i <= #ARGV do
     if words > 0 then code, more, start, place = limited(id, firstword, firstword + words - 5) end
     if code == 1 then
       redis.call('HSET', key, 'st', 'queued', 'f', 0, 'p', priority, unpack(ARGV, first, i - 1))
-      redis.call('ZADD', prefix .. 'live', 0, id)
+      live[#live + 1], live[#live + 2] = 0, id
       local deadline = words > 0 and ARGV[firstword + words - 3]
       if place then redis.call('HSET', key, 'lk', place[1], 'ln', place[2], 'dl', deadline) end
       if start > 0 then
@@ -103,11 +103,18 @@ while i <= #ARGV do
         redis.call('ZADD', prefix .. 'timers', deadline, id)
         code = 3
       else
-        redis.call('ZADD', prefix .. 'queued:' .. priority, ARGV[1], id)
+        local list = ready[priority]
+        if not list then
+          list = {}
+          ready[priority] = list
+        end
+        list[#list + 1], list[#list + 2] = ARGV[1], id
       end
       if idem ~= '' then redis.call('SET', prefix .. 'idem:' .. idem, id, 'EX', ttl) end
     end
   end
   out[#out + 1], out[#out + 2], out[#out + 3] = code, id, more
 end
+if #live > 0 then redis.call('ZADD', prefix .. 'live', unpack(live)) end
+for priority, list in pairs(ready) do redis.call('ZADD', prefix .. 'queued:' .. priority, unpack(list)) end
 return out

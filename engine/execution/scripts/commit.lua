@@ -14,7 +14,7 @@
 --          place of one that ended, and needs a job
 local prefix = KEYS[1] .. ':'
 local now, worker, channel, lane = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local out, rows, told, freed, i, bytes = {}, {}, {}, {}, 5, 0
+local out, rows, told, left, freed, i, bytes = {}, {}, {}, {}, {}, 5, 0
 local timers = prefix .. 'timers'
 local running = prefix .. 'running:' .. worker
 local earliest
@@ -62,7 +62,7 @@ while i <= #ARGV do
     local code = 1
     if way == 'end' then
       set[#set + 1], set[#set + 2] = 'st', a
-      redis.call('SREM', running, id)
+      left[#left + 1] = id
       told[#told + 1] = id
       if b ~= '' then redis.call('HSET', prefix .. 'untold', id, b) end
       if have[8] then
@@ -71,7 +71,7 @@ while i <= #ARGV do
     elseif way == 'release' then
       set[#set + 1], set[#set + 2] = 'st', 'queued'
       set[#set + 1], set[#set + 2] = 'w', ''
-      redis.call('SREM', running, id)
+      left[#left + 1] = id
       redis.call('ZADD', prefix .. 'queued:' .. have[5], now, id)
     elseif way == 'park' then
       if tonumber(have[4] or '0') > tonumber(b) then
@@ -80,7 +80,7 @@ while i <= #ARGV do
         set[#set + 1], set[#set + 2] = 'st', 'waiting'
         set[#set + 1], set[#set + 2] = 'w', ''
         set[#set + 1], set[#set + 2] = 'wu', a
-        redis.call('SREM', running, id)
+        left[#left + 1] = id
         local wake = tonumber(a)
         if not earliest then
           local head = redis.call('ZRANGE', timers, 0, 0, 'WITHSCORES')
@@ -99,6 +99,7 @@ while i <= #ARGV do
   end
 end
 append()
+if #left > 0 then redis.call('SREM', running, unpack(left)) end
 if bytes > 0 then redis.call('INCRBY', prefix .. 'logbytes', bytes) end
 if earliest and earliest[2] < earliest[1] then
   redis.call('PUBLISH', channel, lane .. ' ' .. string.format('%.0f', earliest[2]))

@@ -50,6 +50,7 @@ var plan = []struct {
 	{"engine/daemon", []string{"schema", "schema/api", "workflows", "workflows/function", "engine"}},
 	{"engine/bench", []string{"schema", "schema/api", "workflows", "engine"}},
 	{"engine/chaos", []string{"schema", "schema/api", "workflows", "engine"}},
+	{"docs/gen", []string{"schema", "workflows"}},
 	{"tui", []string{"schema", "schema/api"}},
 	{"cmd/paragond", []string{"schema", "schema/api", "engine"}},
 	{"cmd/paragonctl", []string{"schema", "schema/api", "workflows", "workflows/interpret", "tui"}},

@@ -1,0 +1,10 @@
+// Command gen writes the tables of docs/language.md: the fields of each kind of
+// document, from the JSON Schemas that package schema publishes, and the
+// functions of the expression language, from package workflows. What stands
+// between the marks is generated, what stands around them is written by hand.
+// Run it with go generate; a test fails when it was forgotten.
+package main
+
+// The schemas are compiled into this program, so they come first.
+//go:generate go generate ../../schema
+//go:generate go run . ..

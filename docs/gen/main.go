@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: gen DOCS")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+// run writes the tables of language.md in a directory anew.
+func run(dir string) error {
+	file := filepath.Join(dir, "language.md")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	after, err := fill(before)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	return os.WriteFile(file, after, 0o644)
+}
+
+// block is a generated part: its mark says what stands in it.
+var block = regexp.MustCompile(`(?s)(<!-- generated: ([^\n]+) -->\n).*?(<!-- end -->)`)
+
+// fill writes every generated part of a page.
+func fill(page []byte) ([]byte, error) {
+	if opens, whole := bytes.Count(page, []byte("<!-- generated:")), len(block.FindAll(page, -1)); opens != whole {
+		return nil, fmt.Errorf("%d generated parts begin and %d end", opens, whole)
+	}
+	var failed error
+	out := block.ReplaceAllFunc(page, func(part []byte) []byte {
+		m := block.FindSubmatch(part)
+		text, err := generate(strings.Fields(string(m[2])))
+		if err != nil && failed == nil {
+			failed = err
+		}
+		return []byte(string(m[1]) + text + string(m[3]))
+	})
+	return out, failed
+}
+
+// generate writes what a mark asks for.
+func generate(words []string) (string, error) {
+	switch {
+	case len(words) >= 2 && words[0] == "fields":
+		return fieldTable(words[1], words[2:])
+	case len(words) == 2 && words[0] == "functions":
+		return functionTable(words[1])
+	}
+	return "", fmt.Errorf("nothing is known of %q: write fields PATH [NAME…] or functions GROUP", strings.Join(words, " "))
+}

@@ -90,7 +90,9 @@ while i <= #ARGV do
   else
     if words > 0 then code, more, start, place = limited(id, firstword, firstword + words - 5) end
     if code == 1 then
-      redis.call('HSET', key, 'st', 'queued', 'f', 0, 'p', priority, unpack(ARGV, first, i - 1))
+      -- The fencing number begins at the time: when Redis has lost its memory and
+      -- the run is accepted once more, its numbers are above those of before.
+      redis.call('HSET', key, 'st', 'queued', 'f', ARGV[1], 'p', priority, unpack(ARGV, first, i - 1))
       live[#live + 1], live[#live + 2] = 0, id
       local deadline = words > 0 and ARGV[firstword + words - 3]
       if place then redis.call('HSET', key, 'lk', place[1], 'ln', place[2], 'dl', deadline) end

@@ -38,6 +38,9 @@ func (m *Machine) advance(b *block) {
 			}
 		}
 		n := b.cur
+		if n.inflight {
+			return
+		}
 		m.progress(n)
 		switch n.status() {
 		case schema.StepFailed:

@@ -165,8 +165,8 @@ func (m *Machine) eachOpen(b *block, visit func(*node)) {
 		m.eachOpen(inner, visit)
 	}
 	if n.items != nil {
-		for _, i := range sortedKeys(n.items.open) {
-			m.eachOpen(n.items.open[i], visit)
+		for _, it := range n.items.open {
+			m.eachOpen(it.block, visit)
 		}
 	}
 }
@@ -178,8 +178,8 @@ func (m *Machine) abandon(n *node) {
 		m.cancelOpen(b, cause)
 	}
 	if n.items != nil {
-		for _, i := range sortedKeys(n.items.open) {
-			m.cancelOpen(n.items.open[i], cause)
+		for _, it := range n.items.open {
+			m.cancelOpen(it.block, cause)
 		}
 	}
 }

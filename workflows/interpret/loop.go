@@ -3,7 +3,6 @@ package interpret
 import (
 	"encoding/json"
 	"maps"
-	"slices"
 	"strconv"
 
 	"paragon/schema"
@@ -15,7 +14,13 @@ type loop struct {
 	results []any
 	next    int // the first item that has not begun
 	ended   int
-	open    map[int]*block
+	open    []item // in the order of their indexes
+}
+
+// item is one item of a loop that has begun and not ended.
+type item struct {
+	index int
+	*block
 }
 
 func (m *Machine) beginLoop(n *node) {
@@ -29,7 +34,7 @@ func (m *Machine) beginLoop(n *node) {
 		m.failNode(n, &schema.RunError{Type: "expression", Message: "forEach.items: " + err.Error()})
 		return
 	}
-	n.items = &loop{values: values, results: make([]any, len(values)), open: map[int]*block{}}
+	n.items = &loop{values: values, results: make([]any, len(values))}
 	m.recordOpen(n)
 }
 
@@ -41,26 +46,32 @@ func (m *Machine) progressLoop(n *node) {
 			m.beginItem(n, l.next)
 			l.next++
 		}
-		moved := false
-		for _, i := range slices.Sorted(maps.Keys(l.open)) {
-			b := l.open[i]
-			m.advance(b)
-			if !b.settled() {
-				continue
-			}
-			if b.err != nil && !collects(n) {
+		left := l.open[:0]
+		before := l.ended
+		for i, it := range l.open {
+			m.advance(it.block)
+			switch {
+			case !it.settled():
+				left = append(left, it)
+			case it.err != nil && !collects(n):
+				l.open = append(left, l.open[i:]...)
+				for _, other := range l.open {
+					m.freeze(other.block)
+				}
 				m.abandon(n)
-				m.failNode(n, b.err)
+				m.failNode(n, it.err)
 				return
+			default:
+				m.endItem(n, it)
 			}
-			m.endItem(n, i, b)
-			moved = true
 		}
+		clear(l.open[len(left):])
+		l.open = left
 		if l.ended == len(l.values) {
 			m.settleValue(n, l.results, nil)
 			return
 		}
-		if !moved {
+		if l.ended == before {
 			return
 		}
 	}
@@ -85,25 +96,24 @@ func (m *Machine) beginItem(n *node, i int) {
 		as = "item"
 	}
 	scope.Vars[as], scope.Vars[as+"_index"] = l.values[i], i
-	l.open[i] = &block{steps: n.step.Body, scope: &scope, prefix: itemPath(n, i) + "/"}
+	l.open = append(l.open, item{i, &block{steps: n.step.Body, scope: &scope, prefix: itemPath(n, i) + "/"}})
 }
 
 // endItem records an item's result, so that its steps need not be looked at
 // again.
-func (m *Machine) endItem(n *node, i int, b *block) {
+func (m *Machine) endItem(n *node, it item) {
 	rec := schema.StepRecord{
-		Path: itemPath(n, i), Step: n.step.ID, Kind: KindItem,
+		Path: itemPath(n, it.index), Step: n.step.ID, Kind: KindItem,
 		Status: schema.StepSucceeded, StartedAt: n.rec.StartedAt, EndedAt: m.now,
 	}
-	result := b.last
-	if b.err != nil {
-		rec.Status, rec.Error = schema.StepFailed, b.err
-		result = map[string]any{"error": errorValue(b.err)}
+	result := it.last
+	if it.err != nil {
+		rec.Status, rec.Error = schema.StepFailed, it.err
+		result = map[string]any{"error": errorValue(it.err)}
 	}
 	rec.Result, _ = json.Marshal(result) // a value that came from JSON
-	n.items.results[i] = result
+	n.items.results[it.index] = result
 	n.items.ended++
-	delete(n.items.open, i)
 	m.records = append(m.records, rec)
 }
 

@@ -182,8 +182,14 @@ func eventScope(t schema.Trigger) any {
 	return map[string]any{"name": t.Event, "time": t.Time.UTC().Format(time.RFC3339Nano), "data": decode(t.Data)}
 }
 
+// none is an empty object; nobody writes what expressions see.
+var none = map[string]any{}
+
 func triggerScope(t schema.Trigger) map[string]any {
 	text := func(in map[string]string) map[string]any {
+		if len(in) == 0 {
+			return none
+		}
 		out := make(map[string]any, len(in))
 		for k, v := range in {
 			out[k] = v
@@ -391,7 +397,6 @@ func (m *Machine) end(end *End) {
 
 func (m *Machine) output(status schema.RunStatus) (json.RawMessage, *schema.RunError) {
 	var raw json.RawMessage
-	var value any
 	switch {
 	case m.response != nil:
 		var said struct {
@@ -400,7 +405,7 @@ func (m *Machine) output(status schema.RunStatus) (json.RawMessage, *schema.RunE
 		if err := json.Unmarshal(m.response.Result, &said); err != nil {
 			return nil, &schema.RunError{Type: "internal", Message: "the recorded response is not JSON: " + err.Error()}
 		}
-		raw, value = said.Body, decode(said.Body)
+		raw = said.Body
 	case status == schema.RunSucceeded && m.in.Workflow.Output != nil:
 		scope := *m.root.scope
 		scope.Now, scope.Seed = m.now, m.in.ID+"/output"
@@ -411,20 +416,19 @@ func (m *Machine) output(status schema.RunStatus) (json.RawMessage, *schema.RunE
 		if raw, err = json.Marshal(evaluated); err != nil {
 			return nil, &schema.RunError{Type: "expression", Message: "the output can't be written as JSON: " + err.Error()}
 		}
-		value = decode(raw)
 	}
-	if status != schema.RunSucceeded {
+	if string(raw) == "null" {
+		raw = nil
+	}
+	if status != schema.RunSucceeded || m.in.Workflow.Spec.OutputSchema == nil {
 		return raw, nil
 	}
-	if wrong := m.in.Workflow.CheckOutput(value); len(wrong) > 0 {
+	if wrong := m.in.Workflow.CheckOutput(decode(raw)); len(wrong) > 0 {
 		texts := make([]string, len(wrong))
 		for i, w := range wrong {
 			texts[i] = w.Field + ": " + w.Message
 		}
 		return nil, &schema.RunError{Type: "output", Message: "the output breaks spec.outputSchema: " + strings.Join(texts, "; ")}
-	}
-	if value == nil {
-		return nil, nil
 	}
 	return raw, nil
 }

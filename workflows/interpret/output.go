@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"paragon/schema"
@@ -159,5 +157,3 @@ func kindOf(v any) string {
 	}
 	return "a number"
 }
-
-func sortedKeys(in map[int]*block) []int { return slices.Sorted(maps.Keys(in)) }

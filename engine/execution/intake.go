@@ -112,9 +112,15 @@ func (in *intake) write(ctx context.Context, d draft) (id string, s *start, know
 			if there, err := in.exists(ctx, d.start.Project, holder); there || err != nil {
 				return holder, nil, true, err
 			}
-			// The holder of the key was made durable and then cut off: this is
-			// the same request again, so it goes on in its place.
+			// The holder of the key was made durable and then cut off, or Redis
+			// has just lost it: this is the same request again, so it goes on in
+			// its place, from what the store knows of it.
 			d.id, row.ID = holder, holder
+			recs, err := in.runs.Steps(ctx, d.start.Project, holder)
+			if err != nil {
+				return "", nil, false, unavailable("the run could not be put back: the SQL store does not answer", err)
+			}
+			d.history = latest(recs)
 		}
 	}
 	got, err := in.writeRedis(ctx, &d, raw)

@@ -42,6 +42,7 @@ type cluster struct {
 
 	token     string
 	processes []*process
+	loads     int // how many were begun
 }
 
 // options change what a cluster is made of.
@@ -64,7 +65,12 @@ func newCluster(t testing.TB, o options) *cluster {
 	} else {
 		c.pgURL = servicetest.Postgres(t)
 	}
-	c.redis = servicetest.StartRedis(t, servicetest.RedisOptions{Volatile: o.volatile})
+	c.redis = servicetest.StartRedis(t, servicetest.RedisOptions{
+		Volatile: o.volatile,
+		// With everysec, Redis holds writes back for up to two seconds while the
+		// disk is busy: a SIGKILL then loses what it has acknowledged.
+		Args: []string{"--appendfsync", "always"},
+	})
 	c.far = newFarSide(t)
 	var err error
 	c.rdb, err = queue.NewRedis("redis://"+c.redis.Addr, queue.RedisOptions{})
@@ -123,7 +129,7 @@ func (c *cluster) process(name, roles string, flags ...string) *process {
 	c.processes = append(c.processes, p)
 	c.t.Cleanup(p.cleanup)
 	c.t.Cleanup(func() {
-		if c.t.Failed() && p.log != nil {
+		if (c.t.Failed() || testing.Verbose() && os.Getenv("CHAOS_LOG") != "") && p.log != nil {
 			c.t.Logf("the last words of %s: %s", p.name, p.log.tail())
 		}
 	})

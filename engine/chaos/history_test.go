@@ -205,6 +205,11 @@ func (c *cluster) describe(ids []string) string {
 	var b strings.Builder
 	for _, id := range ids[:min(len(ids), 5)] {
 		fmt.Fprintf(&b, "\n%s:", id)
+		for _, o := range c.far.history() {
+			if o.run() == id {
+				fmt.Fprintf(&b, " %s", order([]observation{o}))
+			}
+		}
 		for lane := range lanes {
 			fields, err := c.rdb.HGetAll(ctx, queue.Key(lane, "run", id)).Result()
 			if err != nil {

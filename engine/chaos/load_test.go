@@ -25,6 +25,7 @@ type ack struct {
 // acknowledged. A trigger whose answer was lost is sent again with its key.
 type load struct {
 	c       *cluster
+	name    string // begins its keys
 	clients []*api.Client
 	stopped chan struct{}
 	wg      sync.WaitGroup
@@ -42,7 +43,8 @@ const patience = time.Minute
 // load begins to trigger runs of the shapes in turn, from each of so many
 // callers with a pause after each run.
 func (c *cluster) load(callers int, pause time.Duration, doors []*process, shapes ...shape) *load {
-	l := &load{c: c, stopped: make(chan struct{}), acked: map[string]ack{}, changed: make(chan struct{})}
+	c.loads++
+	l := &load{c: c, name: fmt.Sprintf("load%d", c.loads), stopped: make(chan struct{}), acked: map[string]ack{}, changed: make(chan struct{})}
 	for _, p := range doors {
 		l.clients = append(l.clients, c.client(p))
 	}
@@ -59,7 +61,7 @@ func (l *load) call(caller int, pause time.Duration, shapes []shape) {
 	defer tick.Stop()
 	for i := 0; ; i++ {
 		shape := shapes[(i+caller)%len(shapes)]
-		l.one(fmt.Sprintf("%s-%d-%d", shape.name, caller, i), shape, i+caller)
+		l.one(fmt.Sprintf("%s-%s-%d-%d", l.name, shape.name, caller, i), shape, i+caller)
 		select {
 		case <-tick.C:
 		case <-l.stopped:

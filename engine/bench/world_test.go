@@ -24,7 +24,10 @@ import (
 	"paragon/workflows"
 )
 
-func TestMain(m *testing.M) { servicetest.Main(m) }
+func TestMain(m *testing.M) {
+	daemon.TuneMemory()
+	servicetest.Main(m)
+}
 
 // world is a Redis (AOF everysec), a Postgres (fsync on) and what connects to
 // them.

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paragon/engine/cache"
@@ -40,7 +41,8 @@ type segment struct {
 
 	nudges   chan struct{}
 	outcomes chan outcome
-	todo     []interpret.Action // decided, not begun
+	here     atomic.Pointer[context.CancelFunc] // ends the attempt in the segment's own goroutine
+	todo     []interpret.Action                 // decided, not begun
 	effects  map[string]context.CancelFunc
 	under    sync.WaitGroup // one count an effect under way
 	said     bool           // the response is recorded
@@ -58,7 +60,7 @@ func newSegment(w *Worker, st *state) *segment {
 		// A run has up to a million rows a segment before sequences meet.
 		seq:      st.fence<<20 + 1,
 		nudges:   make(chan struct{}, 1),
-		outcomes: make(chan outcome, 16),
+		outcomes: make(chan outcome, 4),
 		effects:  map[string]context.CancelFunc{},
 	}
 }
@@ -218,6 +220,11 @@ func (s *segment) goOn(d interpret.Decision) (over bool, err error) {
 			return true, err
 		}
 	}
+	if len(s.todo) == 1 && len(s.effects) == 0 {
+		action := s.todo[0]
+		s.todo = s.todo[:0]
+		return false, s.performHere(action, d.Wake)
+	}
 	for _, action := range s.todo {
 		s.perform(action)
 	}
@@ -296,10 +303,70 @@ func (s *segment) drain() (over bool, err error) {
 	return true, enqueueJobs(s.w.writes, s.w.opts.Queue, ln, []job{{id: s.state.id, priority: s.state.start.priority()}})
 }
 
+// performHere makes the one attempt that there is to make, in the segment's own
+// goroutine. A signal that must end it cancels it from outside; see interrupt.
+func (s *segment) performHere(action interpret.Action, wake time.Time) error {
+	ctx := s.w.ctx
+	var cancel context.CancelFunc
+	if limit := action.Step.Timeout; limit <= 0 || s.w.opts.Now().Add(limit).After(wake) {
+		ctx, cancel = context.WithDeadline(ctx, wake)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	defer cancel()
+	s.here.Store(&cancel)
+	out := s.attemptOutcome(ctx, action)
+	s.here.Store(nil)
+	s.machine.Complete(action.Path, out)
+	select {
+	case <-s.nudges:
+		return s.reload()
+	default:
+		return nil
+	}
+}
+
+// interrupt ends the attempt that the segment makes in its own goroutine when
+// the run's mailbox says that it is to be canceled.
+func (s *segment) interrupt() {
+	cancel := s.here.Load()
+	if cancel == nil {
+		return
+	}
+	st, err := s.w.ledger.load(s.w.writes, s.state.id)
+	if err != nil || st == nil {
+		return // the next commit or park finds the signal
+	}
+	for _, m := range st.mail {
+		if m.signal.Kind == "cancel" {
+			(*cancel)()
+		}
+	}
+}
+
 // perform begins an attempt; its outcome comes on s.outcomes.
 func (s *segment) perform(action interpret.Action) {
 	ctx, cancel := context.WithCancel(s.w.ctx)
 	s.effects[action.Path] = cancel
+	s.under.Add(1)
+	go func() {
+		defer s.under.Done()
+		out := outcome{path: action.Path, out: s.attemptOutcome(ctx, action)}
+		select {
+		case s.outcomes <- out:
+		case <-ctx.Done():
+			// Aborted, or the segment is over: unless it still listens, nobody
+			// wants the outcome.
+			select {
+			case s.outcomes <- out:
+			default:
+			}
+		}
+	}()
+}
+
+// attemptOutcome makes an attempt.
+func (s *segment) attemptOutcome(ctx context.Context, action interpret.Action) interpret.Outcome {
 	call := steps.Call{
 		Step: action.Step, Scope: action.Scope,
 		Project: s.state.start.Project, Run: s.state.id, Path: action.Path, Attempt: action.Attempt,
@@ -307,31 +374,16 @@ func (s *segment) perform(action interpret.Action) {
 		TraceParent:    s.state.start.TraceParent,
 		Redact:         s.redact.String,
 	}
-	s.under.Add(1)
-	go func() {
-		defer s.under.Done()
-		started := s.w.opts.Now().UTC()
-		result, called := s.w.attempt(ctx, s, call)
-		ended := s.w.opts.Now().UTC()
-		out := interpret.Outcome{
-			Result: result.Result, Fatal: result.Fatal, Interrupted: result.Interrupted, Called: called,
-			Attempt: schema.Attempt{
-				StartedAt: started, EndedAt: ended,
-				Request: result.Request, Response: result.Response,
-				Error: result.Err, RetryAfter: schema.Duration(result.RetryAfter),
-			},
-		}
-		select {
-		case s.outcomes <- outcome{path: action.Path, out: out}:
-		case <-ctx.Done():
-			// Aborted, or the segment is over: unless it still listens, nobody
-			// wants the outcome.
-			select {
-			case s.outcomes <- outcome{path: action.Path, out: out}:
-			default:
-			}
-		}
-	}()
+	started := s.w.opts.Now().UTC()
+	result, called := s.w.attempt(ctx, s, call)
+	return interpret.Outcome{
+		Result: result.Result, Fatal: result.Fatal, Interrupted: result.Interrupted, Called: called,
+		Attempt: schema.Attempt{
+			StartedAt: started, EndedAt: s.w.opts.Now().UTC(),
+			Request: result.Request, Response: result.Response,
+			Error: result.Err, RetryAfter: schema.Duration(result.RetryAfter),
+		},
+	}
 }
 
 // attempt performs one attempt. A panic of a performer fails the attempt, not

@@ -264,6 +264,8 @@ func (w *Worker) followSignals(ctx context.Context) {
 			w.mu.Unlock()
 			if seg != nil {
 				seg.nudge()
+				w.loops.Add(1) // from a loop, so not after its end
+				go func() { defer w.loops.Done(); seg.interrupt() }()
 			}
 		case <-ctx.Done():
 			return

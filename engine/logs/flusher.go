@@ -150,6 +150,10 @@ func (f *Flusher) report(lane int, err error, pause time.Duration) time.Duration
 	return min(2*max(pause, f.opts.Interval), 5*time.Second)
 }
 
+// blockFor bounds one wait for rows: a wait under way can't be called off, so
+// it is how long Stop may take.
+const blockFor = 500 * time.Millisecond
+
 // await waits until a lane has rows after a position, or for a while: there
 // may be something to tidy.
 func (f *Flusher) await(ctx context.Context, lane int, position string) error {
@@ -157,7 +161,7 @@ func (f *Flusher) await(ctx context.Context, lane int, position string) error {
 		position = "0-0"
 	}
 	_, err := f.opts.Redis.XRead(ctx, &redis.XReadArgs{
-		Streams: []string{StreamKey(lane), position}, Count: 1, Block: 5 * time.Second,
+		Streams: []string{StreamKey(lane), position}, Count: 1, Block: blockFor,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
 		return nil

@@ -113,7 +113,7 @@ func errorValue(err *schema.RunError) map[string]any {
 
 // decode reads a recorded result; null for none.
 func decode(raw json.RawMessage) any {
-	if len(raw) == 0 {
+	if len(raw) == 0 || string(raw) == "null" {
 		return nil
 	}
 	var v any

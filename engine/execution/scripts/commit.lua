@@ -34,7 +34,14 @@ while i <= #ARGV do
   if way == 'park' or way == 'end' then i = i + 3 else i = i + 1 end
 
   local key = prefix .. 'run:' .. id
-  local have = redis.call('HMGET', key, 'f', 'w', 'c', 'sg', 'p', 'st', 'rc', 'lk', 'ln')
+  local have
+  if way == 'go' then
+    -- Whoever takes the run away raises the fencing number: it says enough.
+    have = redis.call('HMGET', key, 'f', 'c', 'rc')
+    have = { have[1], worker, have[2], nil, nil, 'running', have[3] }
+  else
+    have = redis.call('HMGET', key, 'f', 'w', 'c', 'sg', 'p', 'st', 'rc', 'lk', 'ln')
+  end
   if have[1] ~= fence then
     out[#out + 1] = 0
   elseif have[3] == commit then

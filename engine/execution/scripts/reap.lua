@@ -23,6 +23,7 @@ for _, id in ipairs(ids) do
       redis.call('HINCRBY', key, 'rc', 1)
       redis.call('HINCRBY', key, 'rt', 1)
     end
+    redis.call('HINCRBY', key, 'f', 1)
     redis.call('HSET', key, 'st', 'queued', 'w', '')
     redis.call('ZADD', prefix .. 'queued:' .. have[3], now, id)
     out[#out + 1], out[#out + 2] = id, have[3]

@@ -24,7 +24,7 @@ type serveOptions struct {
 	roles, listen, postgres, redis string
 	keyFile                        string
 	lanes, capacity                int
-	drain                          time.Duration
+	drain, linger                  time.Duration
 	allowPrivate                   []string
 	strict, allowLoopback          bool
 	logLimit                       int64
@@ -53,6 +53,7 @@ func newServe() *cobra.Command {
 	f.IntVar(&o.lanes, "lanes", daemon.DefaultLanes, "number of lanes: the same in all processes, and never made smaller while runs live")
 	f.IntVar(&o.capacity, "capacity", 1000, "how many runs a worker executes at once")
 	f.DurationVar(&o.drain, "drain", 25*time.Second, "how long attempts under way may go on at shutdown")
+	f.DurationVar(&o.linger, "linger", 3*time.Second, "how long the API still answers at shutdown once /readyz says that it will not")
 	f.Int64Var(&o.logLimit, "log-limit", 1<<30, "bytes of log that may wait in Redis while Postgres is away; beyond, triggers are refused")
 	f.StringSliceVar(&o.allowPrivate, "allow-private", nil, "private address ranges that requests may reach (10.0.0.0/8)")
 	f.BoolVar(&o.allowLoopback, "allow-loopback", false, "let requests reach this machine's loopback addresses")
@@ -102,7 +103,7 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 // daemonOptions are the flags that need no connection.
 func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
 	opts := daemon.Options{
-		Lanes: o.lanes, Capacity: o.capacity, Drain: o.drain, LogLimit: o.logLimit,
+		Lanes: o.lanes, Capacity: o.capacity, Drain: o.drain, Linger: o.linger, LogLimit: o.logLimit,
 		Version: buildinfo.Read("serve"), Log: log,
 		Outbound: outbound.Settings{AllowLoopback: o.allowLoopback},
 	}
@@ -162,7 +163,7 @@ func serve(ctx context.Context, opts daemon.Options, log *slog.Logger) error {
 		log.Info("stopping")
 	case err = <-d.Failed():
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.Drain+15*time.Second)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.Linger+opts.Drain+15*time.Second)
 	defer cancel()
 	return errors.Join(err, d.Stop(stop))
 }

@@ -52,6 +52,10 @@ type Options struct {
 	// Drain bounds how long attempts under way may go on at shutdown. Default
 	// 25s.
 	Drain time.Duration
+	// Linger is how long the API still answers after /readyz has begun to say
+	// that the process stops: time for those in front of it to look elsewhere.
+	// Without the role api it means nothing. Default 0.
+	Linger time.Duration
 	// Outbound are the limits of what leaves.
 	Outbound outbound.Settings
 	// Performers replace those of steps.New, by kind: for benchmarks.
@@ -232,7 +236,8 @@ func (d *Daemon) Addr() net.Addr { return d.opts.Listener.Addr() }
 
 // Stop stops the process within ctx. This is the order, and why:
 //
-//  1. readiness goes, so that nobody sends more;
+//  1. readiness goes, so that nobody sends more, and what was sent before that
+//     was seen is still answered for a while;
 //  2. the doors close: no new trigger, and those being answered end;
 //  3. cron and timers stop: nothing new is queued;
 //  4. the worker drains: attempts end or are cut short uncounted, every run is
@@ -244,6 +249,9 @@ func (d *Daemon) Addr() net.Addr { return d.opts.Listener.Addr() }
 // The store and Redis are the caller's, and close last.
 func (d *Daemon) Stop(ctx context.Context) error {
 	d.draining.Store(true)
+	if d.http != nil && d.has(RoleAPI) {
+		d.linger(ctx)
+	}
 	var errs []error
 	step := func(name string, err error) {
 		if err != nil {
@@ -285,6 +293,16 @@ func (d *Daemon) Stop(ctx context.Context) error {
 		d.config.Stop(ctx)
 	}
 	return errors.Join(errs...)
+}
+
+// linger lets Linger pass.
+func (d *Daemon) linger(ctx context.Context) {
+	timer := time.NewTimer(d.opts.Linger)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // NeedsStore tells whether any of the roles works with the SQL store.

@@ -76,7 +76,8 @@ func TestDigestIsKeyedAndBound(t *testing.T) {
 	k := NewKeyring(testMaster(t, 1))
 	a, _ := testDataKey(t, k, "a")
 	b, _ := testDataKey(t, k, "b")
-	if a.Digest([]byte("v"), "Secret", "X") != a.Digest([]byte("v"), "Secret", "X") {
+	first, second := a.Digest([]byte("v"), "Secret", "X"), a.Digest([]byte("v"), "Secret", "X")
+	if first != second {
 		t.Error("a digest is not the same twice")
 	}
 	seen := map[string]string{}

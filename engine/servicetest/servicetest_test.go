@@ -188,10 +188,7 @@ func TestServersDieWithAKilledProcess(t *testing.T) {
 }
 
 // recorder catches what a test would have been told.
-type recorder struct {
-	testing.TB
-	said string
-}
+type recorder struct{ testing.TB }
 
 func (r *recorder) Helper() {}
 func (r *recorder) Skipf(format string, args ...any) {

@@ -314,7 +314,7 @@ func TestFailuresOfTheNetwork(t *testing.T) {
 	l.Close()
 	wantError(t, perform(t, requests(t), map[string]any{"url": gone}, nil), "network", false)
 
-	hang, release := make(chan struct{}), func() {}
+	hang := make(chan struct{})
 	s, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/hang":
@@ -336,8 +336,7 @@ func TestFailuresOfTheNetwork(t *testing.T) {
 			z.Close()
 		}
 	})
-	release = func() { close(hang) }
-	defer release()
+	defer close(hang)
 	short := func(c *Call) { c.Step.Timeout = 60 * time.Millisecond }
 	for _, path := range []string{"/hang", "/slow"} {
 		out := perform(t, requests(t), map[string]any{"url": s.URL + path}, nil, short)

@@ -184,7 +184,9 @@ func TestTokenEndpointFailures(t *testing.T) {
 		spec["auth"].(map[string]any)["oauth2"].(map[string]any)["tokenUrl"] = bad.URL
 		wantError(t, perform(t, requests(t), spec, nil), kind, false)
 	}
-	redirecting, got := recorder(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) })
+	redirecting, got := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	})
 	spec := s.step("s: cret")
 	spec["auth"].(map[string]any)["oauth2"].(map[string]any)["tokenUrl"] = redirecting.URL
 	wantError(t, perform(t, requests(t), spec, nil), "http", false)

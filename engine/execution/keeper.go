@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"paragon/engine/queue"
+	"paragon/schema"
 )
 
 // KeeperOptions are what a Keeper works with.
@@ -149,14 +150,38 @@ func (k *Keeper) round(ctx context.Context, takeOver bool) error {
 		}
 	}
 	for _, ln := range k.ledger.lanes {
-		if err := k.findStranded(ctx, ln); err != nil {
-			return err
-		}
-		if err := k.tellCallers(ctx, ln); err != nil {
+		if err := k.look(ctx, ln); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// look sees to a lane: with nothing queued for long and nobody to tell, as in
+// an idle system, it is one script.
+func (k *Keeper) look(ctx context.Context, ln *lane) error {
+	args := make([]any, 0, 3)
+	for _, p := range queue.Priorities() {
+		args = append(args, string(p))
+	}
+	found, err := lookScript.Run(ctx, k.opts.Redis, []string{ln.key}, args...).StringSlice()
+	if err != nil || len(found) != 1+len(args) {
+		return fmt.Errorf("look at lane %d: %w", ln.number, err)
+	}
+	for i, p := range queue.Priorities() {
+		if found[i+1] == "" {
+			continue
+		}
+		if queued, err := millis(found[i+1]); err == nil && k.opts.Now().Sub(queued) > strandedGrace {
+			if err := k.findStranded(ctx, ln, p); err != nil {
+				return err
+			}
+		}
+	}
+	if found[0] == "0" {
+		return nil
+	}
+	return k.tellCallers(ctx, ln)
 }
 
 // bury takes over the runs of a dead worker.
@@ -185,28 +210,26 @@ func (k *Keeper) bury(ctx context.Context, worker string) error {
 	return leaveWorkers(ctx, k.opts.Redis, worker)
 }
 
-// findStranded gives a job to queued runs that have none.
-func (k *Keeper) findStranded(ctx context.Context, ln *lane) error {
-	for _, p := range queue.Priorities() {
-		target := queue.Target{Lane: ln.number, Priority: p}
-		oldest, any, err := k.inspector.OldestPending(ctx, target)
-		if err != nil {
-			return fmt.Errorf("look at queue %s: %w", target, err)
-		}
-		if !any {
-			oldest = k.opts.Now()
-		}
-		ids, err := k.ledger.stranded(ctx, ln, p, oldest.Add(-strandedGrace), sweepBatch)
-		if err != nil {
-			return err
-		}
-		if len(ids) == 0 {
-			continue
-		}
-		k.log.Warn("queued runs had lost their job; they have a new one", "queue", target.String(), "runs", len(ids))
-		if err := k.opts.Queue.Enqueue(ctx, target, ids...); err != nil {
-			return fmt.Errorf("queue stranded runs: %w", err)
-		}
+// findStranded gives a job to queued runs of a priority that have none: they
+// were queued before whatever the queue hands out next.
+func (k *Keeper) findStranded(ctx context.Context, ln *lane, p schema.Priority) error {
+	target := queue.Target{Lane: ln.number, Priority: p}
+	oldest, any, err := k.inspector.OldestPending(ctx, target)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at queue %s: %w", target, err)
+	case any && oldest.IsZero():
+		return nil // put back by the queue's own sweep: nothing can be said
+	case !any:
+		oldest = k.opts.Now()
+	}
+	ids, err := k.ledger.stranded(ctx, ln, p, oldest.Add(-strandedGrace), sweepBatch)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	k.log.Warn("queued runs had lost their job; they have a new one", "queue", target.String(), "runs", len(ids))
+	if err := k.opts.Queue.Enqueue(ctx, target, ids...); err != nil {
+		return fmt.Errorf("queue stranded runs: %w", err)
 	}
 	return nil
 }

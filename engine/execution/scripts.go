@@ -25,6 +25,8 @@ var (
 	reapSource string
 	//go:embed scripts/stranded.lua
 	strandedSource string
+	//go:embed scripts/look.lua
+	lookSource string
 	//go:embed scripts/publish.lua
 	publishSource string
 	//go:embed scripts/listen.lua
@@ -39,6 +41,7 @@ var (
 	wakeScript     = redis.NewScript(limitsSource + wakeSource)
 	reapScript     = redis.NewScript(reapSource)
 	strandedScript = redis.NewScript(strandedSource)
+	lookScript     = redis.NewScript(lookSource)
 	publishScript  = redis.NewScript(publishSource)
 	listenScript   = redis.NewScript(listenSource)
 )

@@ -63,6 +63,10 @@ type engine struct {
 	// under way and none is to begin, it keeps what has ended to itself, and
 	// what it does again after a crash comes later.
 	eager bool
+	// starts is told of each effect that begins, stops of each that has ended;
+	// one that is aborted may go on. nil for nobody.
+	starts func(interpret.Action)
+	stops  func(path string)
 
 	// What survives: records, mail, what the far side heard of.
 	durable map[string]schema.StepRecord
@@ -309,6 +313,9 @@ func (e *engine) begin(a interpret.Action) {
 	if r.Error != nil {
 		out.Result, out.Called = nil, ""
 	}
+	if e.starts != nil {
+		e.starts(a)
+	}
 	e.flying[a.Path] = flight{action: a, ends: ends, out: out}
 }
 
@@ -358,6 +365,9 @@ func (e *engine) await(wake time.Time) {
 		return
 	}
 	delete(e.flying, next.action.Path)
+	if e.stops != nil {
+		e.stops(next.action.Path)
+	}
 	if !next.out.Interrupted {
 		next.out.Attempt.EndedAt = e.now
 	}

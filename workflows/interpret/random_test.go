@@ -184,7 +184,7 @@ func (a *author) forEach(s object, visible, vars []string, depth int) {
 	as := fmt.Sprintf("item%d", depth)
 	f := object{
 		"as":          as,
-		"items":       rapid.SampledFrom([]any{[]any{}, []any{1}, []any{1, "two", nil, object{"n": 4}}, "${{ input.list }}", "${{ input.none }}", "${{ input.n }}"}).Draw(a.t, "items"),
+		"items":       rapid.SampledFrom([]any{[]any{}, []any{1}, []any{1, "two", nil, object{"n": 4}}, "${{ input.list }}", "${{ input.none }}", "${{ input.n }}", "${{ [now(), uuid()] }}"}).Draw(a.t, "items"),
 		"parallelism": rapid.IntRange(1, 4).Draw(a.t, "parallelism"),
 	}
 	if a.chance(2, "collects") {

@@ -143,8 +143,7 @@ func (c *cluster) client(p *process) *api.Client {
 	return client
 }
 
-// apply applies workflows and waits until every process has them: what is
-// triggered next runs with them.
+// apply applies workflows through a process, which knows them at once.
 func (c *cluster) apply(p *process, content string) {
 	c.t.Helper()
 	client := api.New(p.url(), c.token)

@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -10,7 +11,24 @@ import (
 	"paragon/schema"
 )
 
-// hung calls a far side that never answers.
+// TestFailingFarSideIsAskedAsOftenAsTheLogSays makes steps that run at the same
+// time fail and succeed in turns: no timer of one may disturb another.
+func TestFailingFarSideIsAskedAsOftenAsTheLogSays(t *testing.T) {
+	c := newCluster(t, options{})
+	front, _ := split(c, chain, rest, fan, caller)
+	c.far.treats(func(o observation) answer {
+		a := answer{after: time.Duration((len(o.key)+o.n)%4) * 20 * time.Millisecond}
+		if (int(o.key[10])+o.n)%3 != 0 {
+			a.status = http.StatusServiceUnavailable
+		}
+		return a
+	})
+	l := c.load(4, 20*time.Millisecond, []*process{front}, fan, chain, fan, rest, caller)
+	l.await(t, 150, time.Minute)
+	c.check(l.stop(), expectation{calm: true})
+}
+
+// hungSource calls a far side that never answers.
 const hungSource = `
 apiVersion: paragon/v1
 kind: Workflow

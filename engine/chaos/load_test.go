@@ -26,6 +26,7 @@ type ack struct {
 type load struct {
 	c       *cluster
 	name    string // begins its keys
+	began   time.Time
 	clients []*api.Client
 	stopped chan struct{}
 	wg      sync.WaitGroup
@@ -44,7 +45,7 @@ const patience = time.Minute
 // callers with a pause after each run.
 func (c *cluster) load(callers int, pause time.Duration, doors []*process, shapes ...shape) *load {
 	c.loads++
-	l := &load{c: c, name: fmt.Sprintf("load%d", c.loads), stopped: make(chan struct{}), acked: map[string]ack{}, changed: make(chan struct{})}
+	l := &load{c: c, name: fmt.Sprintf("load%d", c.loads), began: time.Now(), stopped: make(chan struct{}), acked: map[string]ack{}, changed: make(chan struct{})}
 	for _, p := range doors {
 		l.clients = append(l.clients, c.client(p))
 	}
@@ -91,7 +92,11 @@ func (l *load) one(key string, s shape, door int) {
 		l.last = err
 		l.mu.Unlock()
 		var problem *schema.Problem
-		if errors.As(err, &problem) && problem.Status < 500 && problem.Status != http.StatusTooManyRequests {
+		// A door that the configuration did not go through learns of it within
+		// a second.
+		errors.As(err, &problem)
+		fresh := problem != nil && problem.Status == http.StatusNotFound && time.Since(l.began) < 2*time.Second
+		if problem != nil && problem.Status < 500 && problem.Status != http.StatusTooManyRequests && !fresh {
 			l.c.t.Errorf("trigger %s: %v (%d)", key, err, problem.Status)
 			return
 		}

@@ -220,10 +220,10 @@ func (s *segment) goOn(d interpret.Decision) (over bool, err error) {
 			return true, err
 		}
 	}
-	if len(s.todo) == 1 && len(s.effects) == 0 {
+	if len(s.effects) == 0 && s.alone(d) {
 		action := s.todo[0]
 		s.todo = s.todo[:0]
-		return false, s.performHere(action, d.Wake)
+		return false, s.performHere(action)
 	}
 	for _, action := range s.todo {
 		s.perform(action)
@@ -303,18 +303,33 @@ func (s *segment) drain() (over bool, err error) {
 	return true, enqueueJobs(s.w.writes, s.w.opts.Queue, ln, []job{{id: s.state.id, priority: s.state.start.priority()}})
 }
 
+// longestHere bounds, where a step sets no timeout, how long an attempt may take
+// that the segment waits for: it is the default of requests.
+const longestHere = 30 * time.Second
+
+// alone tells whether there is one attempt to make and nothing else can happen
+// in the run while it lasts but a wish to cancel: no other step's timer comes
+// due, and none waits for word from outside.
+func (s *segment) alone(d interpret.Decision) bool {
+	if len(s.todo) != 1 || len(d.Events) > 0 || len(d.Calls) > 0 {
+		return false
+	}
+	limit := s.todo[0].Step.Timeout
+	if limit <= 0 {
+		limit = longestHere
+	}
+	return d.Wake.IsZero() || s.w.opts.Now().Add(limit).Before(d.Wake)
+}
+
 // performHere makes the one attempt that there is to make, in the segment's own
 // goroutine. A signal that must end it cancels it from outside; see interrupt.
-func (s *segment) performHere(action interpret.Action, wake time.Time) error {
-	ctx := s.w.ctx
-	var cancel context.CancelFunc
-	if limit := action.Step.Timeout; limit <= 0 || s.w.opts.Now().Add(limit).After(wake) {
-		ctx, cancel = context.WithDeadline(ctx, wake)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
-	}
+func (s *segment) performHere(action interpret.Action) error {
+	ctx, cancel := context.WithCancel(s.w.ctx)
 	defer cancel()
 	s.here.Store(&cancel)
+	if len(s.nudges) > 0 {
+		s.interrupt() // what came before the attempt could be interrupted
+	}
 	out := s.attemptOutcome(ctx, action)
 	s.here.Store(nil)
 	s.machine.Complete(action.Path, out)

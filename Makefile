@@ -33,8 +33,8 @@ lint: ## Run gofmt, go vet and staticcheck
 generate: ## Write the generated files anew
 	$(GO) generate ./...
 
-bench: build ## Measure what Paragon promises, next to raw asynq, in one run
-	$(GO) run ./engine/bench $(BENCH)
+bench: ## Measure what Paragon promises, each figure next to its floor (writes bench.json)
+	$(GO) test ./engine/bench -v -count 1 -timeout 30m -args -bench.full -bench.json $(CURDIR)/bench.json
 
 chaos: ## Break things at random for CHAOS (default 10m) and check that nothing is lost
 	$(GO) test ./engine/chaos -run TestChaos -timeout 0 -count 1 -v -args -chaos.for $(or $(CHAOS),10m)

@@ -16,10 +16,7 @@ import (
 	"paragon/schema/api"
 )
 
-var (
-	full    = flag.Bool("bench.full", false, "measure at full size, and write the result")
-	profile = flag.String("bench.cpu", "", "write a CPU profile of the drain to this file")
-)
+var profile = flag.String("bench.cpu", "", "write a CPU profile of the drain to this file")
 
 // three is the workflow of the throughput figures: three steps with an effect
 // that does nothing, each checkpointed.
@@ -92,50 +89,62 @@ func (w *world) until(ctx context.Context, table string, n int) {
 }
 
 func TestThroughput(t *testing.T) {
-	runs := 2_000
-	if *full {
-		runs = 100_000
-	}
+	runs := size(2_000, 100_000)
 	w := newWorld(t)
 	front := w.start(daemon.RoleAPI)
 	c := w.client(front)
 	apply(t, c, three)
 
+	raw := map[int]float64{}
+	for _, servers := range []int{1, 16} {
+		rate, err := baseline.RawAsynq(t.Context(), w.rdb, servers, min(runs, 50_000))
+		must(t, err)
+		raw[servers] = rate
+		report(figure{Name: fmt.Sprintf("raw asynq, %d server(s), no-op task, no log", servers), Value: rate, Unit: "tasks/s"})
+	}
+
 	used, began := w.cpu(), time.Now()
 	triggerMany(t, c, "three", runs, 8)
-	t.Logf("triggered as NDJSON: %.0f/s; a trigger took %s", float64(runs)/time.Since(began).Seconds(), w.cpu().per(used, runs))
+	report(figure{Name: "triggers accepted as NDJSON", Value: float64(runs) / time.Since(began).Seconds(), Unit: "runs/s",
+		Bar: "30,000/s", Note: w.cpu().per(used, runs)})
 
-	if *profile != "" {
-		f, err := os.Create(*profile)
-		must(t, err)
-		must(t, pprof.StartCPUProfile(f))
-		defer f.Close()
-	}
+	stopProfile := startProfile(t)
 	used, began = w.cpu(), time.Now()
 	back := w.start(daemon.RoleWorker, daemon.RoleScheduler, daemon.RoleFlusher)
 	w.until(t.Context(), "steps", 3*runs)
 	w.until(t.Context(), "runs", runs)
 	rate := float64(runs) / time.Since(began).Seconds()
-	if *profile != "" {
-		pprof.StopCPUProfile()
+	stopProfile()
+	report(figure{Name: "runs of three no-op steps to the last log row, queued before", Value: rate, Unit: "runs/s",
+		Floor: "asynq, 1 server", Ratio: rate / raw[1], Bar: "2.0", Note: w.cpu().per(used, runs)})
+	report(figure{Name: "the same", Value: rate, Unit: "runs/s", Floor: "asynq, best of 16", Ratio: rate / raw[16], Bar: "0.7"})
+
+	began = time.Now()
+	triggerMany(t, c, "three", runs, 8)
+	w.until(t.Context(), "runs", 2*runs)
+	rate = float64(runs) / time.Since(began).Seconds()
+	report(figure{Name: "runs to the last log row while they are triggered", Value: rate, Unit: "runs/s",
+		Floor: "asynq, best of 16", Ratio: rate / raw[16], Bar: "0.5"})
+	w.until(t.Context(), "steps", 6*runs)
+	if got := w.rows("runs"); got != 2*runs {
+		t.Errorf("%d run rows; want %d", got, 2*runs)
 	}
-	t.Logf("drained to the last log row: %.0f runs/s; a run took %s", rate, w.cpu().per(used, runs))
-	if got := w.rows("runs"); got != runs {
-		t.Errorf("%d run rows; want %d", got, runs)
-	}
-	if got := w.rows("steps"); got != 3*runs {
-		t.Errorf("%d step rows; want %d", got, 3*runs)
+	if got := w.rows("steps"); got != 6*runs {
+		t.Errorf("%d step rows; want %d", got, 6*runs)
 	}
 	w.stop(back)
-	if os.Getenv("PARAGON_BENCH_LOG") != "" {
-		info, err := w.rdb.Info(t.Context(), "commandstats", "cpu").Result()
-		must(t, err)
-		t.Log(info)
-	}
+}
 
-	for _, servers := range []int{1, 16} {
-		raw, err := baseline.RawAsynq(t.Context(), w.rdb, servers, min(runs, 50_000))
-		must(t, err)
-		t.Logf("raw asynq, %d servers: %.0f/s (ratio %.2f)", servers, raw, rate/raw)
+// startProfile writes a CPU profile where -bench.cpu says so.
+func startProfile(t *testing.T) (stop func()) {
+	if *profile == "" {
+		return func() {}
+	}
+	f, err := os.Create(*profile)
+	must(t, err)
+	must(t, pprof.StartCPUProfile(f))
+	return func() {
+		pprof.StopCPUProfile()
+		must(t, f.Close())
 	}
 }

@@ -3,6 +3,7 @@ package bench_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -26,8 +27,20 @@ import (
 
 func TestMain(m *testing.M) {
 	daemon.TuneMemory()
-	servicetest.Main(m)
+	flag.Parse()
+	servicetest.Main(reporting{m})
 }
+
+// reporting runs the tests, then prints what they measured.
+type reporting struct{ *testing.M }
+
+func (r reporting) Run() int {
+	code := r.M.Run()
+	printFigures()
+	return code
+}
+
+func timersKey(lane int) string { return queue.TimersKey(lane) }
 
 // world is a Redis (AOF everysec), a Postgres (fsync on) and what connects to
 // them.
@@ -39,6 +52,8 @@ type world struct {
 	pg      *pgxpool.Pool
 	keyring *seal.Keyring
 	token   string
+	// performer performs the function steps; nil does nothing.
+	performer steps.Performer
 }
 
 func newWorld(t testing.TB) *world {
@@ -86,9 +101,13 @@ func (w *world) start(roles ...daemon.Role) *daemon.Daemon {
 	if os.Getenv("PARAGON_BENCH_LOG") != "" {
 		level = slog.LevelInfo
 	}
+	var performer steps.Performer = noop{}
+	if w.performer != nil {
+		performer = w.performer
+	}
 	d, err := daemon.Start(w.t.Context(), daemon.Options{
 		Roles: roles, Store: w.openStore(), Redis: rdb, Lanes: 4, Keyring: w.keyring, Listener: ln,
-		Performers: map[workflows.StepKind]steps.Performer{workflows.StepFunction: noop{}},
+		Performers: map[workflows.StepKind]steps.Performer{workflows.StepFunction: performer},
 		Log:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	})
 	must(w.t, err)

@@ -1,0 +1,188 @@
+package bench_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"paragon/engine/daemon"
+	"paragon/engine/steps"
+	"paragon/schema/api"
+)
+
+// started notes when the first step of each run started.
+type started struct{ sync.Map }
+
+func (s *started) Perform(_ context.Context, call steps.Call) steps.Outcome {
+	if call.Path == "a" {
+		s.Store(call.Run, time.Now())
+	}
+	return steps.Outcome{Result: json.RawMessage(`null`)}
+}
+
+func (s *started) wait(t *testing.T, id string) time.Time {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Microsecond) {
+		if at, ok := s.Load(id); ok {
+			return at.(time.Time)
+		}
+	}
+	t.Fatalf("run %s did not start", id)
+	return time.Time{}
+}
+
+func TestLatency(t *testing.T) {
+	w := newWorld(t)
+	begun := &started{}
+	w.performer = begun
+	d := w.start(daemon.AllRoles...)
+	c := w.client(d)
+	apply(t, c, three)
+
+	sample := func(n int, pause time.Duration) []time.Duration {
+		var late []time.Duration
+		for range n {
+			sent := time.Now()
+			run, err := c.Trigger(t.Context(), "three", api.TriggerRequest{}, 0)
+			must(t, err)
+			late = append(late, max(begun.wait(t, run.ID).Sub(sent), 0))
+			time.Sleep(pause) // the pace of the load, not a wait
+		}
+		return late
+	}
+	sample(50, 0)
+	var trips []time.Duration
+	for range 500 {
+		at := time.Now()
+		must(t, w.rdb.Ping(t.Context()).Err())
+		trips = append(trips, time.Since(at))
+	}
+	trip := quantile(trips, 0.5)
+	idle := sample(size(50, 1000), time.Millisecond)
+	report(figure{Name: "trigger sent over HTTP to first step started, idle, p50", Value: quantile(idle, 0.5), Unit: "ms",
+		Floor: "Redis round trip", Ratio: quantile(idle, 0.5) / trip, Bar: "1 ms"})
+	report(figure{Name: "the same, p99", Value: quantile(idle, 0.99), Unit: "ms", Bar: "5 ms"})
+
+	// What an idle system costs.
+	before, used, at := w.commands(), w.cpu(), time.Now()
+	time.Sleep(time.Duration(size(1, 10)) * time.Second) // the window that is measured
+	span := time.Since(at).Seconds()
+	report(figure{Name: "Redis commands of an idle system, scripts' included", Value: float64(w.commands()-before) / span, Unit: "1/s", Bar: "50"})
+	report(figure{Name: "processor of an idle system", Value: 100 * (w.cpu().paragon - used.paragon).Seconds() / span, Unit: "% of a core", Bar: "2"})
+
+	// At half load: a stream of runs at half of what the machine drains.
+	ctx, stop := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	load.Add(1)
+	go func() {
+		defer load.Done()
+		for ctx.Err() == nil {
+			began := time.Now()
+			_ = c.TriggerMany(ctx, "three", requests(400), func(int, api.TriggerLine) error { return nil })
+			time.Sleep(max(0, 100*time.Millisecond-time.Since(began))) // the pace: 4,000 a second
+		}
+	}()
+	half := sample(size(50, 500), 2*time.Millisecond)
+	stop()
+	load.Wait()
+	report(figure{Name: "trigger sent to first step started, at 4,000 runs/s, p50", Value: quantile(half, 0.5), Unit: "ms"})
+	report(figure{Name: "the same, p99", Value: quantile(half, 0.99), Unit: "ms", Bar: "25 ms"})
+}
+
+// commands is how many commands Redis has executed.
+func (w *world) commands() (n int64) {
+	w.t.Helper()
+	info, err := w.rdb.Info(w.t.Context(), "commandstats").Result()
+	must(w.t, err)
+	for line := range strings.Lines(info) {
+		_, rest, ok := strings.Cut(line, ":calls=")
+		if !ok || strings.HasPrefix(line, "cmdstat_info") {
+			continue
+		}
+		var calls int64
+		for _, c := range rest {
+			if c < '0' || c > '9' {
+				break
+			}
+			calls = calls*10 + int64(c-'0')
+		}
+		n += calls
+	}
+	return n
+}
+
+// TestTriggersOverHTTP compares one trigger a request with a bare echo of the
+// same body.
+func TestTriggersOverHTTP(t *testing.T) {
+	w := newWorld(t)
+	d := w.start(daemon.RoleAPI)
+	c := w.client(d)
+	apply(t, c, three)
+	n, body := size(500, 30_000), []byte(`{"input":{"email":"a@example.com"}}`)
+
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	echo := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		got, _ := io.ReadAll(r.Body)
+		rw.WriteHeader(http.StatusAccepted)
+		_, _ = rw.Write(got)
+	})}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = echo.Serve(ln) }()
+	t.Cleanup(func() { _ = echo.Close(); <-done })
+
+	bare := post(t, "http://"+ln.Addr().String()+"/", "", body, n)
+	ours := post(t, "http://"+d.Addr().String()+"/v1/projects/default/workflows/three/runs", w.token, body, n)
+	report(figure{Name: "triggers accepted over HTTP, one a request, 64 connections", Value: ours, Unit: "1/s",
+		Floor: "bare net/http echo", Ratio: ours / bare, Bar: "0.6"})
+}
+
+// post sends n requests over 64 connections and returns how many a second.
+func post(t *testing.T, url, token string, body []byte, n int) float64 {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	defer client.CloseIdleConnections()
+	work := make(chan struct{}, n)
+	for range n {
+		work <- struct{}{}
+	}
+	close(work)
+	errs := make(chan error, 64)
+	began := time.Now()
+	for range 64 {
+		go func() {
+			var failed error
+			for range work {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
+				if err != nil {
+					failed = err
+					continue
+				}
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Authorization", "Bearer "+token)
+				resp, err := client.Do(req)
+				if err != nil {
+					failed = err
+					continue
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusAccepted {
+					t.Errorf("%s answers %s", url, resp.Status)
+				}
+			}
+			errs <- failed
+		}()
+	}
+	for range 64 {
+		must(t, <-errs)
+	}
+	return float64(n) / time.Since(began).Seconds()
+}

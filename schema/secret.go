@@ -1,7 +1,7 @@
 package schema
 
-// SecretSpec is the spec of a Secret. It has exactly one of Value, ValueFrom
-// and Encrypted.
+// SecretSpec is the spec of a Secret. It has exactly one of Value and ValueFrom
+// on the way in, and neither on the way out.
 type SecretSpec struct {
 	// Description says what the secret is for.
 	Description string `json:"description,omitempty"`

@@ -24,26 +24,53 @@ func didYouMean(written string, candidates []string) string {
 	return "known are " + strings.Join(sorted, ", ")
 }
 
-// nearest is the candidate within a small edit distance of what was written:
-// a third of its length, at least one. It is empty when none is.
+// nearest is the candidate that was most likely meant, empty when none is near
+// enough. Near is an edit distance of a third of the longer word (rounded up where
+// both begin with the same two letters), at least one: "requst" is request,
+// but "wait" is not emit. Of several, a candidate that begins with the same
+// letter goes before one that does not, since people seldom get the first letter
+// wrong; then the order of the alphabet decides.
+// When no distance is small, a single candidate that is the beginning of what was
+// written, or begins with it, is taken: "lowercase" is lower, "wait" is waitFor.
 func nearest(written string, candidates []string) string {
-	best, bestAt := "", max(1, (len(written)+2)/3)+1
+	word := strings.ToLower(written)
+	best, bestScore := "", 0
 	for _, c := range candidates {
-		if strings.EqualFold(c, written) {
+		other := strings.ToLower(c)
+		if word == other {
 			return c
 		}
-		d := distance(strings.ToLower(written), strings.ToLower(c), bestAt+1)
-		if d < bestAt || d == bestAt && best != "" && c < best {
-			best, bestAt = c, d
+		limit := max(len(word), len(other)) / 3
+		if len(word) > 1 && len(other) > 1 {
+			if word[:2] == other[:2] {
+				limit = (max(len(word), len(other)) + 2) / 3
+			}
+			limit = max(limit, 1)
+		}
+		d := distance(word, other, limit+1)
+		if d > limit {
+			continue
+		}
+		score := 2 * d
+		if word == "" || other == "" || word[0] != other[0] {
+			score++
+		}
+		if best == "" || score < bestScore || score == bestScore && c < best {
+			best, bestScore = c, score
 		}
 	}
-	if best == "" && len(written) >= 4 {
-		// "lowercase" for "lower", "max" for "maxAttempts".
-		for _, c := range candidates {
-			if len(c) >= 4 && (strings.HasPrefix(c, written) || strings.HasPrefix(written, c)) {
-				return c
-			}
+	if best != "" || len(word) < 3 {
+		return best
+	}
+	for _, c := range candidates {
+		other := strings.ToLower(c)
+		if len(other) < 3 || !strings.HasPrefix(other, word) && !strings.HasPrefix(word, other) {
+			continue
 		}
+		if best != "" {
+			return "" // which of them, nobody knows
+		}
+		best = c
 	}
 	return best
 }

@@ -71,12 +71,12 @@ type node struct {
 	inflight bool
 	asked    *Decision // the one that asked for the attempt under way
 	loan     *loan     // of the scope, while an attempt is under way
+	awaits   string    // the event or the run that is waited for, once it was read
 	// branch is the block of a switch; branches those of parallel, by name;
 	// items those of forEach.
 	branch   *block
 	branches []*block
 	items    *loop
-	event    any // what waitFor received
 }
 
 func (n *node) status() schema.StepStatus { return n.rec.Status }

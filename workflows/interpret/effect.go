@@ -130,9 +130,12 @@ func (m *Machine) CallEnded(path, run string, now time.Time, end End) bool {
 }
 
 func calledRun(n *node) string {
-	var called struct{ ID string }
-	_ = json.Unmarshal(n.rec.Result, &called) // ours; an unreadable one names no run
-	return called.ID
+	if n.awaits == "" {
+		var called struct{ ID string }
+		_ = json.Unmarshal(n.rec.Result, &called) // ours; an unreadable one names no run
+		n.awaits = called.ID
+	}
+	return n.awaits
 }
 
 // find returns the open node at a path, nil when there is none.

@@ -44,6 +44,9 @@ func (e *engine) checkDecision(d interpret.Decision) {
 		}
 		seen[w.Path] = true
 	}
+	if d.End == nil && !d.Wake.After(e.now) {
+		e.Fatalf("the run goes on and has nothing to wake it: %+v", d)
+	}
 	again := e.machine.Next(e.now)
 	if d.End != nil {
 		if len(d.Perform)+len(d.Events)+len(d.Calls) > 0 || !d.Wake.IsZero() {

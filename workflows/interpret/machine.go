@@ -2,7 +2,6 @@ package interpret
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"paragon/schema"
@@ -35,8 +34,8 @@ type Decision struct {
 	// Abort lists the paths of effects under way whose outcome is no longer
 	// wanted.
 	Abort []string
-	// Wake is when the next decision is due if nothing else happens; zero for
-	// never. It is never before a run has ended.
+	// Wake is when the next decision is due if nothing else happens. It is set
+	// as long as the run has not ended.
 	Wake time.Time
 	// Events lists the events waited for.
 	Events []EventWait
@@ -100,6 +99,7 @@ type Machine struct {
 	failure  *block // spec.onFailure, once the run has failed
 	cause    *schema.RunError
 	deadline time.Time
+	lastly   time.Time // the deadline of the onFailure steps
 	canceled *schema.RunError
 	response *schema.StepRecord
 	inflight map[string]*node
@@ -130,6 +130,9 @@ func New(in Input, history []schema.StepRecord) *Machine {
 		loans:    map[*workflows.Scope]*loan{},
 		deadline: in.CreatedAt.Add(in.Workflow.Timeout),
 	}
+	// What reports a failure may take as long again, and at least a day: a
+	// short timeout must not keep an alert from being tried again.
+	m.lastly = m.deadline.Add(max(in.Workflow.Timeout, 24*time.Hour))
 	if len(history) > 0 {
 		m.history = make(map[string]*schema.StepRecord, len(history))
 		for i := range history {
@@ -145,68 +148,6 @@ func New(in Input, history []schema.StepRecord) *Machine {
 	}
 	m.root = &block{steps: in.Workflow.Steps, scope: m.rootScope()}
 	return m
-}
-
-func (m *Machine) rootScope() *workflows.Scope {
-	in := &m.in
-	return &workflows.Scope{
-		Input:    in.Input,
-		Event:    eventScope(in.Trigger),
-		Trigger:  triggerScope(in.Trigger),
-		Steps:    map[string]any{},
-		Secrets:  in.Secrets,
-		Settings: in.Settings,
-		User:     in.User,
-		Run: map[string]any{
-			"id":        in.ID,
-			"project":   in.Project,
-			"createdAt": in.CreatedAt.UTC().Format(time.RFC3339Nano),
-		},
-		Workflow: map[string]any{"name": in.Workflow.Name, "revision": in.Revision},
-	}
-}
-
-// TriggerScope is what the expressions of a trigger see: the trigger with the
-// body that was received, and for an event the event.
-func TriggerScope(t schema.Trigger, body any) *workflows.Scope {
-	seen := triggerScope(t)
-	seen["body"] = body
-	return &workflows.Scope{Trigger: seen, Event: eventScope(t), Input: body, Now: t.Time, Seed: t.ID}
-}
-
-// eventScope is the event of a trigger, nil for none.
-func eventScope(t schema.Trigger) any {
-	if t.Event == "" {
-		return nil
-	}
-	return map[string]any{"name": t.Event, "time": t.Time.UTC().Format(time.RFC3339Nano), "data": decode(t.Data)}
-}
-
-// none is an empty object; nobody writes what expressions see.
-var none = map[string]any{}
-
-func triggerScope(t schema.Trigger) map[string]any {
-	text := func(in map[string]string) map[string]any {
-		if len(in) == 0 {
-			return none
-		}
-		out := make(map[string]any, len(in))
-		for k, v := range in {
-			out[k] = v
-		}
-		return out
-	}
-	return map[string]any{
-		"kind":    t.Kind,
-		"id":      t.ID,
-		"actor":   t.Actor,
-		"time":    t.Time.UTC().Format(time.RFC3339Nano),
-		"method":  t.Method,
-		"headers": text(t.Headers),
-		"query":   text(t.Query),
-		"event":   t.Event,
-		"parent":  t.Parent,
-	}
 }
 
 // Attempts is how many attempts of steps the run has made.
@@ -277,7 +218,11 @@ func (m *Machine) walk() {
 		}
 	}
 	if m.failure != nil {
-		m.advance(m.failure)
+		if m.now.Before(m.lastly) {
+			m.advance(m.failure)
+		} else {
+			m.giveUp(m.failure, "the onFailure steps took longer than "+schema.Duration(m.lastly.Sub(m.deadline)).String())
+		}
 		if m.failure.settled() {
 			// The failure of the run is what its caller must see; a failure
 			// while reporting it stays in the step's record.
@@ -296,19 +241,21 @@ func (m *Machine) freeze(blocks ...*block) {
 	m.frozen = before
 }
 
-// timeOut fails a run that is late. What has ended counts: a run all of whose
-// steps have ended is not late.
+// timeOut fails a run that is late.
 func (m *Machine) timeOut() {
-	m.freeze(m.root)
-	if m.root.settled() {
+	m.giveUp(m.root, "the run took longer than its timeout of "+schema.Duration(m.in.Workflow.Timeout).String())
+}
+
+// giveUp fails a block whose time is over. What has ended counts: a block all
+// of whose steps have ended is not late.
+func (m *Machine) giveUp(b *block, message string) {
+	m.freeze(b)
+	if b.settled() {
 		return
 	}
-	cause := &schema.RunError{
-		Type:    "timeout",
-		Message: "the run took longer than its timeout of " + schema.Duration(m.in.Workflow.Timeout).String(),
-	}
-	m.cancelOpen(m.root, cause)
-	m.root.fail(cause)
+	cause := &schema.RunError{Type: "timeout", Message: message}
+	m.cancelOpen(b, cause)
+	b.fail(cause)
 }
 
 // waits collects what the run waits for.
@@ -317,6 +264,7 @@ func (m *Machine) waits() {
 		m.wakeAt(m.deadline)
 		m.eachOpen(m.root, m.wait)
 	} else {
+		m.wakeAt(m.lastly)
 		m.eachOpen(m.failure, m.wait)
 	}
 }
@@ -393,44 +341,6 @@ func (m *Machine) end(end *End) {
 	m.decision.End = end
 	m.decision.Perform, m.decision.Wake = nil, time.Time{}
 	m.decision.Events, m.decision.Calls = nil, nil
-}
-
-func (m *Machine) output(status schema.RunStatus) (json.RawMessage, *schema.RunError) {
-	var raw json.RawMessage
-	switch {
-	case m.response != nil:
-		var said struct {
-			Body json.RawMessage `json:"body"`
-		}
-		if err := json.Unmarshal(m.response.Result, &said); err != nil {
-			return nil, &schema.RunError{Type: "internal", Message: "the recorded response is not JSON: " + err.Error()}
-		}
-		raw = said.Body
-	case status == schema.RunSucceeded && m.in.Workflow.Output != nil:
-		scope := *m.root.scope
-		scope.Now, scope.Seed = m.now, m.in.ID+"/output"
-		evaluated, err := m.in.Workflow.Output.Eval(&scope)
-		if err != nil {
-			return nil, expressionError(err)
-		}
-		if raw, err = json.Marshal(evaluated); err != nil {
-			return nil, &schema.RunError{Type: "expression", Message: "the output can't be written as JSON: " + err.Error()}
-		}
-	}
-	if string(raw) == "null" {
-		raw = nil
-	}
-	if status != schema.RunSucceeded || m.in.Workflow.Spec.OutputSchema == nil {
-		return raw, nil
-	}
-	if wrong := m.in.Workflow.CheckOutput(decode(raw)); len(wrong) > 0 {
-		texts := make([]string, len(wrong))
-		for i, w := range wrong {
-			texts[i] = w.Field + ": " + w.Message
-		}
-		return nil, &schema.RunError{Type: "output", Message: "the output breaks spec.outputSchema: " + strings.Join(texts, "; ")}
-	}
-	return raw, nil
 }
 
 func (m *Machine) wakeAt(t time.Time) {

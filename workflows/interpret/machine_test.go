@@ -113,6 +113,17 @@ func TestLateRunStaysLate(t *testing.T) {
 	}
 }
 
+// The same, when nothing of its onFailure steps is durable yet.
+func TestLateRunStaysLateBeforeOnFailure(t *testing.T) {
+	const spec = "timeout: 10s\nsteps: [{id: a, delay: {for: 1m}}]\nonFailure: [{id: b, emit: {event: failed}}]"
+	m := machineOf(t, spec)
+	first, second := m.Next(epoch), m.Next(epoch.Add(10*time.Second))
+	d := machineOf(t, spec, latest(first, second)...).Next(epoch.Add(9 * time.Second))
+	if len(d.Records) != 0 || len(d.Perform) != 1 || d.Perform[0].Path != "b" {
+		t.Fatalf("%+v", d)
+	}
+}
+
 // A replay begins with the records of another run: what was given up there is
 // begun afresh.
 func TestReplayBeginsAfresh(t *testing.T) {
@@ -150,5 +161,22 @@ func TestTriggerScope(t *testing.T) {
 		`"event":"lead.created","headers":{"x-a":"1"},"id":"hook","kind":"webhook","method":"POST","parent":"","query":{},"time":"2024-05-06T07:08:09Z"}}`
 	if string(raw) != want {
 		t.Errorf("got\n%s\nwant\n%s", raw, want)
+	}
+}
+
+// What was answered is known at once, also to a machine that takes over.
+func TestResponse(t *testing.T) {
+	const spec = "steps: [{id: a, respond: {status: 201, body: hello}}, {id: b, delay: {for: 1m}}]"
+	m := machineOf(t, spec)
+	if m.Response() != nil {
+		t.Errorf("answered before the first step: %s", m.Response())
+	}
+	d := m.Next(epoch)
+	const want = `{"body":"hello","status":201}`
+	if string(m.Response()) != want {
+		t.Errorf("the response is %s", m.Response())
+	}
+	if again := machineOf(t, spec, latest(d)...); string(again.Response()) != want {
+		t.Errorf("after a restart the response is %s", again.Response())
 	}
 }

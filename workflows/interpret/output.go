@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"paragon/schema"
@@ -11,6 +12,46 @@ import (
 )
 
 var noTime time.Time
+
+// output is the run's output: its response, else spec.output. The error fails a
+// run that would have succeeded.
+func (m *Machine) output(status schema.RunStatus) (json.RawMessage, *schema.RunError) {
+	var raw json.RawMessage
+	switch {
+	case m.response != nil:
+		var said struct {
+			Body json.RawMessage `json:"body"`
+		}
+		if err := json.Unmarshal(m.response.Result, &said); err != nil {
+			return nil, &schema.RunError{Type: "internal", Message: "the recorded response is not JSON: " + err.Error()}
+		}
+		raw = said.Body
+	case status == schema.RunSucceeded && m.in.Workflow.Output != nil:
+		scope := *m.root.scope
+		scope.Now, scope.Seed = m.now, m.in.ID+"/output"
+		evaluated, err := m.in.Workflow.Output.Eval(&scope)
+		if err != nil {
+			return nil, expressionError(err)
+		}
+		if raw, err = json.Marshal(evaluated); err != nil {
+			return nil, &schema.RunError{Type: "expression", Message: "the output can't be written as JSON: " + err.Error()}
+		}
+	}
+	if string(raw) == "null" {
+		raw = nil
+	}
+	if status != schema.RunSucceeded || m.in.Workflow.Spec.OutputSchema == nil {
+		return raw, nil
+	}
+	if wrong := m.in.Workflow.CheckOutput(decode(raw)); len(wrong) > 0 {
+		texts := make([]string, len(wrong))
+		for i, w := range wrong {
+			texts[i] = w.Field + ": " + w.Message
+		}
+		return nil, &schema.RunError{Type: "output", Message: "the output breaks spec.outputSchema: " + strings.Join(texts, "; ")}
+	}
+	return raw, nil
+}
 
 // respond evaluates the answer; it is the run's output from here on.
 func (m *Machine) respond(n *node) {

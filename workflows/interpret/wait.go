@@ -73,9 +73,12 @@ func (m *Machine) progressWait(n *node) {
 }
 
 func waitedEvent(n *node) string {
-	var wait struct{ Event string }
-	_ = json.Unmarshal(n.rec.Result, &wait) // ours; an unreadable one waits for the timeout
-	return wait.Event
+	if n.awaits == "" {
+		var wait struct{ Event string }
+		_ = json.Unmarshal(n.rec.Result, &wait) // ours; an unreadable one waits for the timeout
+		n.awaits = wait.Event
+	}
+	return n.awaits
 }
 
 // Offer offers an event, as a JSON value with name, data and receivedAt, to the

@@ -146,7 +146,10 @@ func (p *process) stop(within time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-p.exited:
-		return p.err
+		if p.err != nil {
+			return fmt.Errorf("%w: %s", p.err, p.log.tail())
+		}
+		return nil
 	case <-timer.C:
 		p.signal(syscall.SIGQUIT) // its goroutines go to its log
 		<-p.exited

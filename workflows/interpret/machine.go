@@ -2,6 +2,7 @@ package interpret
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	"paragon/schema"
@@ -291,6 +292,8 @@ func (m *Machine) wait(n *node) {
 func (m *Machine) handleFailure() {
 	m.cause = m.root.err
 	scope := *m.root.scope
+	// Effects of the run that were aborted may still be reading.
+	scope.Steps = maps.Clone(scope.Steps)
 	scope.Run = make(map[string]any, len(m.root.scope.Run)+1)
 	for k, v := range m.root.scope.Run {
 		scope.Run[k] = v

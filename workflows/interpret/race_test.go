@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -45,4 +46,19 @@ func TestEffectsReadWhileTheRunGoesOn(t *testing.T) {
 		defer close(end)
 		e.run()
 	})
+}
+
+// The onFailure steps of a run that timed out do not write where its aborted
+// effects read.
+func TestOnFailureLeavesAbortedEffectsAlone(t *testing.T) {
+	m := machineOf(t, `
+timeout: 10s
+steps: [{id: a, request: {url: https://far.test/}}]
+onFailure: [{id: b, set: {x: 1}}]
+`)
+	read := m.Next(epoch).Perform[0].Scope.Steps
+	d := m.Next(epoch.Add(10 * time.Second))
+	if len(read) != 0 || d.End == nil || len(d.Abort) != 1 {
+		t.Errorf("the aborted step reads %v; %+v", read, d)
+	}
 }

@@ -35,6 +35,7 @@ type intake struct {
 }
 
 func newIntake(l *ledger, config *cache.Cache, q *queue.Client, runs store.Runs, always bool, now func() time.Time) *intake {
+	l.queue = q
 	in := &intake{ledger: l, config: config, queue: q, runs: runs, always: always, now: now}
 	if runs != nil {
 		in.durable = batch.NewGroup(512, 1, in.acceptDurably)
@@ -131,7 +132,7 @@ func (in *intake) write(ctx context.Context, d draft) (id string, s *start, know
 	case acceptKnown:
 		return got.id, nil, true, nil
 	case acceptNew:
-		err = in.queue.Enqueue(ctx, queue.Target{Lane: in.ledger.lane(d.id).number, Priority: d.start.priority()}, d.id)
+		err = in.enqueue(ctx, &d, got)
 	case acceptWaits:
 		if got.more != "" {
 			_, err = tell(ctx, in.ledger, in.queue, got.more, signal{Kind: "cancel", Reason: "canceled in favour of run " + d.id}, "")
@@ -157,9 +158,17 @@ func (in *intake) putBack(ctx context.Context, d draft, raw []byte) (int, error)
 		return 0, err
 	}
 	if got.code == acceptNew {
-		err = in.queue.Enqueue(ctx, queue.Target{Lane: in.ledger.lane(d.id).number, Priority: d.start.priority()}, d.id)
+		err = in.enqueue(ctx, &d, got)
 	}
 	return 1, err
+}
+
+// enqueue gives a run its job unless it has it.
+func (in *intake) enqueue(ctx context.Context, d *draft, got accepted) error {
+	if got.queued {
+		return nil
+	}
+	return in.queue.Enqueue(ctx, queue.Target{Lane: in.ledger.lane(d.id).number, Priority: d.start.priority()}, d.id)
 }
 
 // writeRedis writes a run to Redis.

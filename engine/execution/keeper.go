@@ -35,6 +35,7 @@ type Keeper struct {
 	timers    *queue.Timers
 	inspector *queue.Inspector
 
+	turn  int // counts rounds
 	quit  context.CancelFunc
 	loops sync.WaitGroup
 }
@@ -149,7 +150,12 @@ func (k *Keeper) round(ctx context.Context, takeOver bool) error {
 			}
 		}
 	}
-	for _, ln := range k.ledger.lanes {
+	// Half of the lanes in turn: each is seen every second round.
+	k.turn++
+	for i, ln := range k.ledger.lanes {
+		if (i+k.turn)%2 != 0 {
+			continue
+		}
 		if err := k.look(ctx, ln); err != nil {
 			return err
 		}

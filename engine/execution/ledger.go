@@ -24,6 +24,8 @@ type ledger struct {
 	worker string
 	// logLimit is how many bytes of log may wait in each lane; 0: no limit.
 	logLimit int64
+	// queue, when set, queues what is accepted by the round trip that accepts it.
+	queue *queue.Client
 	// freed gives a job to runs that got a place under their limit.
 	freed func(ctx context.Context, ln *lane, jobs []job) error
 	log   *slog.Logger
@@ -99,6 +101,8 @@ type accepted struct {
 	id   string
 	// more is the run to be canceled, or the wait in milliseconds.
 	more string
+	// queued says that the run has its job already.
+	queued bool
 }
 
 // The codes of accept.lua.
@@ -124,7 +128,7 @@ func (l *ledger) acceptAll(ctx context.Context, ln *lane, reqs []acceptance) ([]
 		args = append(args, len(r.fields)/2)
 		args = append(args, r.fields...)
 	}
-	reply, err := acceptScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
+	reply, queued, err := l.sendAccept(ctx, ln, reqs, args)
 	if err != nil {
 		return nil, fmt.Errorf("accept runs in lane %d: %w", ln.number, err)
 	}
@@ -136,9 +140,34 @@ func (l *ledger) acceptAll(ctx context.Context, ln *lane, reqs []acceptance) ([]
 		code, _ := reply[3*i].(int64)
 		id, _ := reply[3*i+1].(string)
 		more, _ := reply[3*i+2].(string)
-		out[i] = accepted{code: int(code), id: id, more: more}
+		out[i] = accepted{code: int(code), id: id, more: more, queued: queued}
 	}
 	return out, nil
+}
+
+// sendAccept runs accept.lua. Runs without limits have their jobs queued by the
+// same round trip; the job of one that turns out not to be accepted finds no
+// run to claim.
+func (l *ledger) sendAccept(ctx context.Context, ln *lane, reqs []acceptance, args []any) (reply []any, queued bool, err error) {
+	ids := make([]string, len(reqs))
+	together := l.queue != nil
+	for i := range reqs {
+		ids[i] = reqs[i].id
+		together = together && len(reqs[i].limits) == 0 && reqs[i].priority == reqs[0].priority
+	}
+	if together {
+		var cmd *redis.Cmd
+		target := queue.Target{Lane: ln.number, Priority: reqs[0].priority}
+		failed := l.queue.EnqueueAfter(ctx, target, ids, func(pipe redis.Pipeliner) {
+			cmd = acceptScript.EvalSha(ctx, pipe, []string{ln.key}, args...)
+		})
+		if cmd != nil && cmd.Err() == nil {
+			reply, err = cmd.Slice()
+			return reply, failed == nil, err
+		}
+	}
+	reply, err = acceptScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
+	return reply, false, err
 }
 
 // claim takes the queued ones among the runs for this worker.

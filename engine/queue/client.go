@@ -128,6 +128,33 @@ func (c *Client) Enqueue(ctx context.Context, t Target, ids ...string) error {
 	}
 }
 
+// EnqueueAfter puts ids at the end of a queue by the very round trip that what
+// before adds goes by, and after it. It is for callers that group calls
+// themselves: it neither groups nor repeats. When it fails, what before added
+// may have been done or not; enqueueing the ids again delivers them twice at
+// worst. All keys that before touches must be of the target's lane.
+func (c *Client) EnqueueAfter(ctx context.Context, t Target, ids []string, before func(redis.Pipeliner)) error {
+	t = t.normal()
+	if err := t.check(); err != nil {
+		return err
+	}
+	if err := checkIDs(ids); err != nil {
+		return err
+	}
+	var parcels []*parcel
+	for rest := ids; len(rest) > 0; {
+		n := min(len(rest), c.opts.MaxBundle)
+		parcels = append(parcels, newParcel(rest[:n]))
+		rest = rest[n:]
+	}
+	if err := c.producer.try(ctx, t, parcels, false, before); err != nil {
+		return fmt.Errorf("queue: enqueue in %s: %w", t, err)
+	}
+	c.ids.Add(int64(len(ids)))
+	c.bundles.Add(int64(len(parcels)))
+	return nil
+}
+
 // group finds the group of a target and reserves a flight.
 func (c *Client) group(t Target) (*group, error) {
 	c.mu.Lock()

@@ -54,14 +54,15 @@ func newProducer(rdb redis.UniversalClient) *producer {
 // send enqueues all parcels that are not sent yet, and rings. It returns the
 // first error; which parcels went is noted in each.
 func (p *producer) send(ctx context.Context, t Target, parcels []*parcel) error {
-	err := p.try(ctx, t, parcels, false)
+	err := p.try(ctx, t, parcels, false, nil)
 	if kindOf(err) == kindNoScript {
-		err = p.try(ctx, t, parcels, true)
+		err = p.try(ctx, t, parcels, true, nil)
 	}
 	return err
 }
 
-func (p *producer) try(ctx context.Context, t Target, parcels []*parcel, whole bool) error {
+// try makes one round trip: what before adds to it, the parcels, the ring.
+func (p *producer) try(ctx context.Context, t Target, parcels []*parcel, whole bool, before func(redis.Pipeliner)) error {
 	tape := &tape{whole: whole}
 	taped := context.WithValue(ctx, tapeKey{}, tape)
 	queue := asynq.Queue(queueName(t))
@@ -83,6 +84,9 @@ func (p *producer) try(ctx context.Context, t Target, parcels []*parcel, whole b
 		}
 	}
 	pipe := p.rdb.Pipeline()
+	if before != nil {
+		before(pipe)
+	}
 	cmds := make([]*redis.Cmd, len(tape.calls))
 	for i, call := range tape.calls {
 		if whole && i == 0 {

@@ -181,10 +181,10 @@ func (m *model) commit(t *rapid.T) {
 	}
 	s := rapid.SampledFrom(m.held).Draw(t, "segment")
 	c := commit{id: s.id, fence: s.fence, serial: s.serial, way: way{kind: rapid.SampledFrom([]wayKind{wayGo, wayPark, wayRelease, wayEnd}).Draw(t, "way")}}
-	for range rapid.IntRange(0, 3).Draw(t, "fields") {
+	for _, name := range rapid.Permutation([]string{"a", "b", "c"}).Draw(t, "fields")[:rapid.IntRange(0, 3).Draw(t, "how many")] {
 		m.rows++
 		row := strconv.Itoa(m.rows)
-		f := field{name: "z:" + rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "field")}
+		f := field{name: "z:" + name}
 		if rapid.Bool().Draw(t, "set") {
 			f.value = "value " + row
 			if rapid.Bool().Draw(t, "logged") {
@@ -214,6 +214,10 @@ func (m *model) commit(t *rapid.T) {
 	want := m.apply(s, c)
 	if codes[0] != want {
 		t.Fatalf("commit %+v by %s: code %d; want %d (the run: %+v)", c, s.ledger.worker, codes[0], want, m.runs[s.id])
+	}
+	if want == commitDone && c.way.kind != wayGo {
+		// A worker that has given a run away knows it, and is silent.
+		m.held = slices.DeleteFunc(m.held, func(h *modelSegment) bool { return h == s })
 	}
 	m.last = &sent{ledger: s.ledger, commit: c, code: want}
 }

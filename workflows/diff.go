@@ -45,9 +45,12 @@ type FieldChange struct {
 
 // Diff is the plan that makes the second set of the first: one entry for each
 // resource of after, in its order, then one for each that is only in before.
-// It compares meaning: the order of keys, comments and the spelling of numbers
-// are no difference, nor is a step that only has another place in its list
-// shown as changed (the new order is).
+// It compares meaning: the order of keys, comments, the spelling of numbers and
+// of durations ("60s" and "1m") are no difference, nor is a step that only has
+// another place in its list shown as changed (the new order is). A null is the
+// same as an absent field where a field of the language stands, but not inside
+// data, such as the body of a request. A default that is written out is a
+// difference to one that is left out: it stays when the default changes.
 //
 // It never panics; a spec that is not JSON is compared as text.
 func Diff(before, after []schema.Resource) []Change {
@@ -88,27 +91,32 @@ type differ struct {
 	fields []FieldChange
 }
 
+// missing stands for a field that is not set.
+type missing struct{}
+
+// specTypes are the types of the specs, by which fields of the language are told
+// from data.
+var specTypes = map[schema.Kind]reflect.Type{
+	schema.KindWorkflow: reflect.TypeFor[schema.WorkflowSpec](),
+	schema.KindSecret:   reflect.TypeFor[schema.SecretSpec](),
+}
+
 func diffResource(a, b *schema.Resource) []FieldChange {
 	d := &differ{secret: a.Kind == schema.KindSecret}
 	metadata := rootPath.field("metadata")
-	d.compare(metadata.field("labels"), texts(a.Metadata.Labels), texts(b.Metadata.Labels), 0)
-	d.compare(metadata.field("annotations"), texts(a.Metadata.Annotations), texts(b.Metadata.Annotations), 0)
-	d.compare(specPath, decoded(a.Spec), decoded(b.Spec), 0)
+	d.compare(metadata.field("labels"), texts(a.Metadata.Labels), texts(b.Metadata.Labels), nil)
+	d.compare(metadata.field("annotations"), texts(a.Metadata.Annotations), texts(b.Metadata.Annotations), nil)
+	d.compare(specPath, decoded(a.Spec), decoded(b.Spec), specTypes[a.Kind])
 	return d.fields
 }
 
-// texts is a map for comparison; an empty one is the same as none.
-func texts(m map[string]string) any {
-	if len(m) == 0 {
-		return nil
-	}
-	return anyMap(m)
-}
+// texts is a map for comparison.
+func texts(m map[string]string) any { return anyMap(m) }
 
 // decoded is a spec as plain values, with exact numbers.
 func decoded(spec json.RawMessage) any {
 	if len(spec) == 0 {
-		return nil
+		return missing{}
 	}
 	d := json.NewDecoder(bytes.NewReader(spec))
 	d.UseNumber()
@@ -119,35 +127,30 @@ func decoded(spec json.RawMessage) any {
 	return v
 }
 
-// compare adds the differences of two values under a path.
-func (d *differ) compare(p *path, a, b any, depth int) {
-	if equal(a, b) {
+// compare adds the differences of two values under a path. t is the type of the
+// language that stands there, nil for data.
+func (d *differ) compare(p *path, a, b any, t reflect.Type) {
+	t = pointed(t)
+	if equal(a, b, t) {
 		return
 	}
 	x, okX := a.(map[string]any)
 	y, okY := b.(map[string]any)
 	if okX && okY {
-		names := slices.Collect(maps.Keys(x))
-		for k := range y {
-			if _, ok := x[k]; !ok {
-				names = append(names, k)
-			}
-		}
-		slices.Sort(names)
-		for _, k := range names {
-			d.compare(p.field(k), x[k], y[k], depth+1)
+		for _, k := range keysOf(x, y) {
+			d.compare(p.field(k), member(x, k, t), member(y, k, t), fieldType(t, k))
 		}
 		return
 	}
 	l, okL := a.([]any)
 	m, okM := b.([]any)
 	if okL && okM {
-		if d.byID(p, l, m, depth) {
+		if d.byID(p, l, m, t) {
 			return
 		}
 		if len(l) == len(m) {
 			for i := range l {
-				d.compare(p.item(i), l[i], m[i], depth+1)
+				d.compare(p.item(i), l[i], m[i], elementType(t))
 			}
 			return
 		}
@@ -156,7 +159,7 @@ func (d *differ) compare(p *path, a, b any, depth int) {
 }
 
 // byID compares two lists whose elements all have an id of their own.
-func (d *differ) byID(p *path, a, b []any, depth int) bool {
+func (d *differ) byID(p *path, a, b []any, t reflect.Type) bool {
 	x, orderX, ok := idsOf(a)
 	if !ok {
 		return false
@@ -180,15 +183,73 @@ func (d *differ) byID(p *path, a, b []any, depth int) bool {
 		d.fields = append(d.fields, FieldChange{Field: p.String() + " (order)", Before: raw(anyList(orderX)), After: raw(anyList(orderY))})
 	}
 	for _, id := range orderX {
-		d.compare(&path{up: p, element: id, index: 0}, x[id], y[id], depth+1)
+		d.compare(&path{up: p, element: id, index: 0}, x[id], member(y, id, nil), elementType(t))
 	}
 	for _, id := range orderY {
 		if _, ok := x[id]; !ok {
-			d.compare(&path{up: p, element: id, index: 0}, nil, y[id], depth+1)
+			d.compare(&path{up: p, element: id, index: 0}, missing{}, y[id], elementType(t))
 		}
 	}
 	return true
 }
+
+// keysOf are the keys of both, sorted.
+func keysOf(x, y map[string]any) []string {
+	names := slices.Collect(maps.Keys(x))
+	for k := range y {
+		if _, ok := x[k]; !ok {
+			names = append(names, k)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// member is a value of a map. A field of the language that is null is missing.
+func member(m map[string]any, k string, t reflect.Type) any {
+	v, ok := m[k]
+	if !ok || v == nil && fieldType(t, k) != nil {
+		return missing{}
+	}
+	return v
+}
+
+// The types of what a type is made of; nil where data begins.
+
+func pointed(t reflect.Type) reflect.Type {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+func fieldType(t reflect.Type, name string) reflect.Type {
+	switch {
+	case t == nil:
+	case t.Kind() == reflect.Struct:
+		if f := infoOf(t).find(name); f != nil {
+			if t == delayType && name == "for" {
+				return durationType
+			}
+			return t.Field(f.index).Type
+		}
+	case t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct:
+		return t.Elem()
+	}
+	return nil
+}
+
+func elementType(t reflect.Type) reflect.Type {
+	if t != nil && t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct {
+		return t.Elem()
+	}
+	return nil
+}
+
+var (
+	durationType = reflect.TypeFor[schema.Duration]()
+	delayType    = reflect.TypeFor[schema.DelayStep]()
+)
 
 // idsOf are the elements of a list by id. It fails unless each has one that no
 // other has.
@@ -211,7 +272,7 @@ func idsOf(list []any) (map[string]any, []string, bool) {
 
 // shown is a value in the plan.
 func (d *differ) shown(p *path, v any) json.RawMessage {
-	if v == nil {
+	if v == (missing{}) {
 		return nil
 	}
 	if d.secret {
@@ -238,8 +299,10 @@ func raw(v any) json.RawMessage {
 	return text
 }
 
-// equal compares plain values; numbers by their value, not their spelling.
-func equal(a, b any) bool {
+// equal compares values; numbers and durations by their value, not their
+// spelling.
+func equal(a, b any, t reflect.Type) bool {
+	t = pointed(t)
 	switch a := a.(type) {
 	case json.Number:
 		b, ok := b.(json.Number)
@@ -252,26 +315,36 @@ func equal(a, b any) bool {
 		if !ok {
 			return false
 		}
-		for k, v := range a {
-			if !equal(v, b[k]) {
+		for k := range a {
+			if !equal(member(a, k, t), member(b, k, t), fieldType(t, k)) {
 				return false
 			}
 		}
-		for k, v := range b {
-			if _, ok := a[k]; !ok && v != nil {
+		for k := range b {
+			if _, ok := a[k]; !ok && member(b, k, t) != (missing{}) {
 				return false
 			}
 		}
 		return true
 	case []any:
 		b, ok := b.([]any)
-		return ok && slices.EqualFunc(a, b, equal)
+		return ok && slices.EqualFunc(a, b, func(x, y any) bool { return equal(x, y, elementType(t)) })
+	case string:
+		b, ok := b.(string)
+		return ok && (a == b || t == durationType && sameDuration(a, b))
 	}
 	switch b.(type) {
 	case json.Number, map[string]any, []any:
 		return false
 	}
 	return a == b
+}
+
+// sameDuration compares 60s and 1m. An expression is compared as text.
+func sameDuration(a, b string) bool {
+	x, errX := schema.ParseDuration(a)
+	y, errY := schema.ParseDuration(b)
+	return errX == nil && errY == nil && x == y
 }
 
 // sameFloat compares 1 and 1.0; whole numbers that a float can't tell apart

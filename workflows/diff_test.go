@@ -42,7 +42,14 @@ func TestDiff(t *testing.T) {
 		{"create", nil, workflow(`{}`), "create workflow/a\n"},
 		{"delete", workflow(`{}`), nil, "delete workflow/a\n"},
 		{"key order and space", workflow(`{"a":1,"b":[1,2]}`), workflow(`{ "b": [1, 2.0], "a": 1e0 }`), "unchanged workflow/a\n"},
-		{"null is absent", workflow(`{"a":null}`), workflow(`{}`), "unchanged workflow/a\n"},
+		{"null is absent in a field", workflow(`{"timeout":null,"steps":[{"id":"a","if":null}]}`), workflow(`{"steps":[{"id":"a"}]}`), "unchanged workflow/a\n"},
+		{"null is not absent in data", workflow(`{"steps":[{"id":"a","request":{"body":{"x":null}}}]}`), workflow(`{"steps":[{"id":"a","request":{"body":{}}}]}`),
+			"update workflow/a\n  spec.steps[a].request.body.x: null -> \n"},
+		{"durations by value", workflow(`{"timeout":"60s","defaults":{"retry":{"maxElapsed":"24h"}},"steps":[{"id":"a","delay":{"for":"90s"}},{"id":"p","parallel":{"branches":{"x":{"steps":[{"id":"b","timeout":"1000ms"}]}}}}]}`),
+			workflow(`{"timeout":"1m","defaults":{"retry":{"maxElapsed":"1d"}},"steps":[{"id":"a","delay":{"for":"1m30s"}},{"id":"p","parallel":{"branches":{"x":{"steps":[{"id":"b","timeout":"1s"}]}}}}]}`), "unchanged workflow/a\n"},
+		{"a text that looks like a duration is data", workflow(`{"steps":[{"id":"a","set":{"timeout":"60s"}}]}`), workflow(`{"steps":[{"id":"a","set":{"timeout":"1m"}}]}`),
+			"update workflow/a\n  spec.steps[a].set.timeout: \"60s\" -> \"1m\"\n"},
+		{"a default written out", workflow(`{"priority":"normal"}`), workflow(`{}`), "update workflow/a\n  spec.priority: \"normal\" -> \n"},
 		{"large numbers stay exact", workflow(`{"a":9007199254740993}`), workflow(`{"a":9007199254740992}`),
 			"update workflow/a\n  spec.a: 9007199254740993 -> 9007199254740992\n"},
 		{"field", workflow(`{"timeout":"1m"}`), workflow(`{"timeout":"2m","x":true}`),
@@ -68,7 +75,7 @@ func TestDiff(t *testing.T) {
 func TestDiffLabels(t *testing.T) {
 	a, b := resource(schema.KindWorkflow, "a", `{}`), resource(schema.KindWorkflow, "a", `{}`)
 	b.Metadata.Labels = map[string]string{"team.io/x": "y"}
-	want := "update workflow/a\n  metadata.labels:  -> {\"team.io/x\":\"y\"}\n"
+	want := "update workflow/a\n  metadata.labels[\"team.io/x\"]:  -> \"y\"\n"
 	if got := describe(Diff([]schema.Resource{a}, []schema.Resource{b})); got != want {
 		t.Errorf("got %s", got)
 	}

@@ -185,15 +185,17 @@ func (a *application) plan(ctx context.Context, doc document) (write, error) {
 	if a.keepSource {
 		w.resource.Source = current.Source
 	}
+	if current.Digest != w.resource.Digest {
+		w.item.Changes = fieldChanges(*current, w.resource)
+	}
 	// A resource that another set takes over is written even though it says the
 	// same: its owner is part of what is recorded.
-	if current.Digest == w.resource.Digest && (a.set == "" || setOf(current.Source) == a.set) {
+	if len(w.item.Changes) == 0 && (a.set == "" || setOf(current.Source) == a.set) {
 		w.item.Action = api.ActionUnchanged
 		return w, nil
 	}
 	w.item.Action = api.ActionUpdate
-	w.item.Changes, err = fieldChanges(*current, w.resource)
-	return w, err
+	return w, nil
 }
 
 // lookup returns the current resource, nil for none.

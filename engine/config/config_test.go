@@ -200,7 +200,7 @@ func TestApplyPlansAndWrites(t *testing.T) {
 	if actions(res) != "update workflow/one, update secret/TOKEN" || res.Items[0].Revision != 2 {
 		t.Errorf("the change: %+v", res)
 	}
-	if c := res.Items[0].Changes; len(c) != 1 || c[0].Field != "spec.steps[0].fail.message" || string(c[0].Before) != `"a"` || string(c[0].After) != `"b"` {
+	if c := res.Items[0].Changes; len(c) != 1 || c[0].Field != "spec.steps[stop].fail.message" || string(c[0].Before) != `"a"` || string(c[0].After) != `"b"` {
 		t.Errorf("changes: %+v", c)
 	}
 	if c := res.Items[1].Changes; len(c) != 1 || c[0].Field != "spec.digest" || strings.Contains(string(c[0].Before)+string(c[0].After), "value") {

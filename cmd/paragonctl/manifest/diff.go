@@ -1,9 +1,7 @@
 package manifest
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -33,7 +31,7 @@ func NewDiff(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff -f FILE",
 		Short: "Show what apply would change",
-		Long: `Show what apply would change, field by field; secrets by their digests. The exit
+		Long: `Show what apply would change, as a tree down to the field; secrets by their digests. The exit
 code is 0 when nothing differs, 1 when something does, above 1 on an error.
 
 PARAGONCTL_EXTERNAL_DIFF names a program that shows the differences instead: it is
@@ -129,25 +127,5 @@ func itemText(b *strings.Builder, style terminal.Style, item api.ApplyItem) {
 		fmt.Fprintf(b, " (revision %d)", item.Revision)
 	}
 	b.WriteByte('\n')
-	for _, c := range item.Changes {
-		field := terminal.Safe(c.Field)
-		switch {
-		case c.Before == nil:
-			fmt.Fprintf(b, "  %s\n", style.Good("+ "+field+": "+value(c.After)))
-		case c.After == nil:
-			fmt.Fprintf(b, "  %s\n", style.Notice("- "+field+": "+value(c.Before)))
-		default:
-			fmt.Fprintf(b, "  %s\n", style.Notice("- "+field+": "+value(c.Before)))
-			fmt.Fprintf(b, "  %s\n", style.Good("+ "+field+": "+value(c.After)))
-		}
-	}
-}
-
-// value is a JSON value in one line.
-func value(v json.RawMessage) string {
-	var short bytes.Buffer
-	if json.Compact(&short, v) != nil {
-		return terminal.Safe(string(v))
-	}
-	return terminal.Safe(short.String())
+	changeTree(item.Changes).write(b, style, "  ")
 }

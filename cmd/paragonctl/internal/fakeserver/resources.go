@@ -1,7 +1,6 @@
 package fakeserver
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +12,7 @@ import (
 	"paragon/cmd/paragonctl/internal/source"
 	"paragon/schema"
 	"paragon/schema/api"
+	"paragon/workflows"
 )
 
 // current returns the newest revision of a resource, nil when there is none or
@@ -67,7 +67,9 @@ func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
 		before := s.current(d.Ref())
 		if before != nil {
 			item.Action, item.Revision = api.ActionUpdate, before.Status.Revision
-			item.Changes = changes(before.Spec, next.Spec)
+			for _, f := range workflows.Diff([]schema.Resource{before.Resource}, []schema.Resource{next.Resource})[0].Fields {
+				item.Changes = append(item.Changes, api.FieldChange(f))
+			}
 			if before.Status.Digest == next.Status.Digest {
 				item.Action = api.ActionUnchanged
 			}
@@ -116,28 +118,6 @@ func sealed(r schema.Resource, values map[string]string) (json.RawMessage, error
 	}
 	sum := sha256.Sum256([]byte("key" + value))
 	return json.Marshal(schema.SecretSpec{Description: spec.Description, Digest: hex.EncodeToString(sum[:8])})
-}
-
-// changes compares two specs at their top level.
-func changes(before, after json.RawMessage) []api.FieldChange {
-	var a, b map[string]json.RawMessage
-	_ = json.Unmarshal(before, &a)
-	_ = json.Unmarshal(after, &b)
-	var fields []string
-	for k := range a {
-		fields = append(fields, k)
-	}
-	for k := range b {
-		fields = append(fields, k)
-	}
-	slices.Sort(fields)
-	var out []api.FieldChange
-	for _, k := range slices.Compact(fields) {
-		if !bytes.Equal(a[k], b[k]) {
-			out = append(out, api.FieldChange{Field: "spec." + k, Before: a[k], After: b[k]})
-		}
-	}
-	return out
 }
 
 // refs lists what is there, of one kind or all, in name order.

@@ -74,7 +74,7 @@ func before(wf *workflows.Workflow, recs []schema.StepRecord, step string) ([]sc
 	out := make([]schema.StepRecord, 0, len(order))
 	for _, path := range order {
 		rec := latest[path]
-		rec.Attempts = nil
+		rec.Attempt, rec.Attempts = 0, nil // the attempts were the other run's
 		out = append(out, rec)
 	}
 	return out, nil

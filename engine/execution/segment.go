@@ -214,8 +214,9 @@ func (s *segment) goOn(d interpret.Decision) (over bool, err error) {
 	case s.w.stopping():
 		return s.drain()
 	}
-	if len(s.records) > 0 && len(s.todo) > 0 {
-		// What has finished is durable before anything new begins outside.
+	if len(s.records) > 0 {
+		// What has finished is durable before anything new begins outside, and
+		// before waiting for what is still under way.
 		if _, err := s.commit(way{kind: wayGo}); err != nil {
 			return true, err
 		}

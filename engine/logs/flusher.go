@@ -206,13 +206,16 @@ func (f *Flusher) flush(ctx context.Context, lane int, from string) (rows int, p
 	return rows, batch.To, true, f.forget(ctx, lane, &batch, bytes)
 }
 
+// unknownPosition as From lets forget count the bytes itself.
+const unknownPosition = "?"
+
 // tidy removes what is in a lane's log up to a position that the store has.
 func (f *Flusher) tidy(ctx context.Context, lane int, position string) error {
 	if position == "" {
 		return nil
 	}
 	for {
-		batch := store.LogBatch{}
+		batch := store.LogBatch{From: unknownPosition}
 		bytes, err := f.read(ctx, lane, &batch, position, f.opts.BatchRows)
 		if err != nil || batch.To == "" {
 			return err
@@ -262,8 +265,8 @@ var forgetScript = redis.NewScript(forgetSource)
 // forget removes from Redis what the store has now. Should the process end
 // before, tidy does it later.
 func (f *Flusher) forget(ctx context.Context, lane int, batch *store.LogBatch, bytes int) error {
-	args := make([]any, 0, 2+len(batch.Runs))
-	args = append(args, batch.To, bytes)
+	args := make([]any, 0, 3+len(batch.Runs))
+	args = append(args, batch.From, batch.To, bytes)
 	for i := range batch.Runs {
 		args = append(args, batch.Runs[i].ID)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/engine/queue"
 	"paragon/schema/api/buildinfo"
 )
 
@@ -70,13 +71,18 @@ func (f *logFlags) logger(w io.Writer) (*slog.Logger, error) {
 		return nil, usageError{fmt.Errorf("--log-level %q: choose debug, info, warn or error", f.level)}
 	}
 	opts := &slog.HandlerOptions{Level: level}
+	var log *slog.Logger
 	switch f.format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
+		log = slog.New(slog.NewTextHandler(w, opts))
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
+		log = slog.New(slog.NewJSONHandler(w, opts))
+	default:
+		return nil, usageError{fmt.Errorf("--log-format %q: choose text or json", f.format)}
 	}
-	return nil, usageError{fmt.Errorf("--log-format %q: choose text or json", f.format)}
+	// go-redis would write each failed connection to standard error by itself.
+	queue.LogRedis(log)
+	return log, nil
 }
 
 // env is a variable of the environment, or a default.

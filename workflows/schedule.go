@@ -39,7 +39,9 @@ const searchYears = 9
 //   - A schedule with every hour (* in the hour field) is about intervals, not
 //     about times of the day: nothing of it is made up for, and nothing is left
 //     out. "*/15 * * * *" is due every 15 minutes of real time throughout.
-//   - @every is real time in any case.
+//   - "@every 90m" is real time in any case: it is due whenever a multiple of 90
+//     minutes has passed since 1970 began in UTC, so that no start of a process
+//     moves it.
 //
 // So a schedule of a time of day is due once each day, whatever the clocks do.
 func ParseSchedule(schedule, timezone string) (Schedule, error) {
@@ -60,7 +62,10 @@ func ParseSchedule(schedule, timezone string) (Schedule, error) {
 	}
 	spec, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
-		return parsed, nil
+		if every, ok := parsed.(cron.ConstantDelaySchedule); ok && every.Delay >= time.Second {
+			return everySchedule(every.Delay), nil
+		}
+		return nil, fmt.Errorf("%q is not a schedule", shorten(schedule, 60))
 	}
 	spec.MaxSearchYears = searchYears
 	if spec.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
@@ -68,6 +73,19 @@ func ParseSchedule(schedule, timezone string) (Schedule, error) {
 	}
 	const everyHour = 1<<24 - 1
 	return &wallSchedule{spec: spec, zone: zone, interval: spec.Hour&everyHour == everyHour}, nil
+}
+
+// An everySchedule is due at the multiples of a time since 1970 began in UTC.
+type everySchedule time.Duration
+
+// Next implements Schedule.
+func (d everySchedule) Next(t time.Time) time.Time {
+	period := int64(time.Duration(d) / time.Second)
+	n := t.Unix() / period
+	if t.Unix()%period < 0 {
+		n--
+	}
+	return time.Unix((n+1)*period, 0).In(t.Location())
 }
 
 // A wallSchedule is a schedule of the clock on the wall of a zone.

@@ -35,26 +35,50 @@ func (e *entry) jitter() time.Duration {
 }
 
 // missed lists the times after last and up to now that are to be fired, by the
-// catch-up policy, oldest first; none before the first start. A time counts as
-// missed, and not as on time, when it is older than late.
+// catch-up policy, oldest first. A time counts as on time while it is not older
+// than late; those are fired under every policy. What else there is, none drops;
+// latest fires the last one when nothing is on time, all fires the last maxCatchUp.
+// It takes no longer after a long outage than after a short one.
 func (e *entry) missed(last, now time.Time) []time.Time {
-	var due []time.Time
-	for t := e.cron.Next(last); !t.IsZero() && !t.After(now); t = e.cron.Next(t) {
-		due = append(due, t)
-		if len(due) > maxCatchUp {
-			due = due[1:]
+	// A time of exactly late ago is on time.
+	fresh := now.Add(-late - 1)
+	switch e.spec.CatchUp {
+	case "all":
+		return e.latest(last, now, maxCatchUp)
+	case "latest":
+		if due := e.latest(later(last, fresh), now, maxCatchUp); len(due) > 0 {
+			return due
 		}
+		return e.latest(last, now, 1)
 	}
-	fresh := slices.IndexFunc(due, func(t time.Time) bool { return now.Sub(t) <= late })
-	switch {
-	case e.spec.CatchUp == "all" || len(due) == 0:
-		return due
-	case fresh >= 0:
-		return due[fresh:]
-	case e.spec.CatchUp == "latest":
-		return due[len(due)-1:]
+	return e.latest(later(last, fresh), now, maxCatchUp)
+}
+
+// latest lists the last so many due times after from and up to to, oldest first.
+// A schedule only looks forward, so it is asked for stretches that end where the
+// one before began, each twice as long as the one before.
+func (e *entry) latest(from, to time.Time, most int) []time.Time {
+	var due []time.Time
+	for end, length := to, time.Minute; end.After(from) && len(due) < most; length *= 2 {
+		begin := from
+		if end.Sub(from) > length { // Sub saturates, so a long time ago is no overflow
+			begin = end.Add(-length)
+		}
+		var stretch []time.Time
+		for t := e.cron.Next(begin); !t.IsZero() && !t.After(end); t = e.cron.Next(t) {
+			stretch = append(stretch, t)
+		}
+		due = append(stretch, due...)
+		end = begin
 	}
-	return nil
+	return due[max(0, len(due)-most):]
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 const (
@@ -65,12 +89,15 @@ const (
 	maxCatchUp = 1000
 )
 
-// entriesOf lists the cron triggers of all projects, in a fixed order.
-func entriesOf(c *cache.Cache) []*entry {
-	var out []*entry
+// entriesOf lists the cron triggers of all projects, in a fixed order, and tells
+// whether these are all: not while the configuration is not there, or is in part
+// unreadable.
+func entriesOf(c *cache.Cache) (out []*entry, all bool) {
+	all = c.Ready() == nil
 	for _, p := range c.Projects() {
 		for _, wf := range p.Workflows() {
 			if wf.Broken != nil {
+				all = false
 				continue
 			}
 			for _, t := range wf.Triggers {
@@ -86,7 +113,7 @@ func entriesOf(c *cache.Cache) []*entry {
 		}
 	}
 	slices.SortFunc(out, func(a, b *entry) int { return strings.Compare(a.id(), b.id()) })
-	return out
+	return out, all
 }
 
 // mark is what is known of a trigger's past, in Redis.
@@ -95,6 +122,14 @@ type mark struct {
 	// was fired.
 	Last time.Time `json:"last"`
 	Run  string    `json:"run,omitempty"`
+	// Rule is the schedule, zone and policy that this is about: under another
+	// one the trigger is new.
+	Rule string `json:"rule,omitempty"`
+}
+
+// rule is what a mark is about.
+func (e *entry) rule() string {
+	return strings.Join([]string{e.spec.Schedule, e.spec.Timezone, e.spec.CatchUp}, "|")
 }
 
 func readMark(text string) (mark, bool) {

@@ -40,9 +40,13 @@ type Options struct {
 type Scheduler struct {
 	opts Options
 	log  *slog.Logger
-	wake chan struct{}
-	quit context.CancelFunc
-	done sync.WaitGroup
+	// entries lists the triggers, and tells whether these are all.
+	entries func() ([]*entry, bool)
+	// subscribe asks to be told when they change.
+	subscribe func(func()) (leave func())
+	wake      chan struct{}
+	quit      context.CancelFunc
+	done      sync.WaitGroup
 }
 
 // New makes a scheduler; Start it.
@@ -56,14 +60,18 @@ func New(opts Options) *Scheduler {
 	if opts.ID == "" {
 		opts.ID = execution.NewWorkerID()
 	}
-	return &Scheduler{opts: opts, log: opts.Log, wake: make(chan struct{}, 1)}
+	return &Scheduler{
+		opts: opts, log: opts.Log, wake: make(chan struct{}, 1),
+		entries:   func() ([]*entry, bool) { return entriesOf(opts.Config) },
+		subscribe: func(f func()) func() { return opts.Config.Subscribe(f) },
+	}
 }
 
 // Start begins to stand for leader.
 func (s *Scheduler) Start(ctx context.Context) error {
 	loop, quit := context.WithCancel(context.WithoutCancel(ctx))
 	s.quit = quit
-	leave := s.opts.Config.Subscribe(func() {
+	leave := s.subscribe(func() {
 		select {
 		case s.wake <- struct{}{}:
 		default:
@@ -121,13 +129,18 @@ const marksKey = "paragon:{cron}:marks"
 
 // round fires what is due, and returns when the next is.
 func (s *Scheduler) round(ctx context.Context) (next time.Time, err error) {
-	entries := entriesOf(s.opts.Config)
-	if len(entries) == 0 {
+	entries, all := s.entries()
+	if len(entries) == 0 && !all {
 		return time.Time{}, nil
 	}
 	marks, err := s.opts.Redis.HGetAll(ctx, marksKey).Result()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read what cron has fired: %w", err)
+	}
+	if all {
+		if err := s.forget(ctx, entries, marks); err != nil {
+			return time.Time{}, err
+		}
 	}
 	var errs []error
 	for _, e := range entries {
@@ -143,13 +156,35 @@ func (s *Scheduler) round(ctx context.Context) (next time.Time, err error) {
 	return next, errors.Join(errs...)
 }
 
+// forget removes the marks of triggers that are gone: one of the same name, later,
+// is a new one.
+func (s *Scheduler) forget(ctx context.Context, entries []*entry, marks map[string]string) error {
+	known := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		known[e.id()] = true
+	}
+	var gone []string
+	for id := range marks {
+		if !known[id] {
+			gone = append(gone, id)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := s.opts.Redis.HDel(ctx, marksKey, gone...).Err(); err != nil {
+		return fmt.Errorf("forget what cron has fired: %w", err)
+	}
+	return nil
+}
+
 // one fires what is due of one trigger.
 func (s *Scheduler) one(ctx context.Context, e *entry, known string) (time.Time, error) {
 	now, shift := s.opts.Now(), e.jitter()
 	m, ok := readMark(known)
-	if !ok {
+	if !ok || m.Rule != e.rule() {
 		// A new trigger: nothing before now was ever due.
-		m = mark{Last: now.Add(-shift)}
+		m = mark{Last: now.Add(-shift), Run: m.Run, Rule: e.rule()}
 		if err := s.note(ctx, e, m); err != nil {
 			return time.Time{}, err
 		}

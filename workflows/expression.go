@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/checker"
@@ -52,6 +53,10 @@ type exprError struct {
 	warning bool
 }
 
+// checking is held while an expression is checked: the checker completes the
+// types of the function library in place, and all compilers share that.
+var checking sync.Mutex
+
 // An exprCompiler compiles expressions one after the other. It is not safe for
 // concurrent use.
 type exprCompiler struct {
@@ -89,6 +94,8 @@ func (c *exprCompiler) compile(source string, env *environment) (_ *expression, 
 	if len(source) > maxExpression {
 		return nil, result, []exprError{{code: "too-large", message: fmt.Sprintf("the expression is longer than %d bytes", maxExpression)}}
 	}
+	checking.Lock()
+	defer checking.Unlock()
 	c.typed.Env, c.typed.Strict = env.nature, !env.open
 	tree, err := parser.ParseWithConfig(source, &c.typed)
 	if err != nil {

@@ -58,7 +58,8 @@ func (g *Group[Req, Res]) Do(ctx context.Context, req Req) (Res, error) {
 	case <-c.done:
 		return c.res, c.err
 	case <-ctx.Done():
-		return c.res, ctx.Err()
+		var none Res // the answer may be being written
+		return none, ctx.Err()
 	}
 }
 

@@ -225,6 +225,7 @@ func (c *Client) deliver(t Target, tickets []*ticket) {
 	}
 	pack()
 	err := c.send(t, parcels)
+	c.bundles.Add(int64(len(parcels)))
 	for i, k := range tickets {
 		if err == nil || allSent(parcels[first[i]:last[i]+1]) {
 			c.ids.Add(int64(len(k.ids)))
@@ -233,7 +234,6 @@ func (c *Client) deliver(t Target, tickets []*ticket) {
 			k.done <- err
 		}
 	}
-	c.bundles.Add(int64(len(parcels)))
 }
 
 func allSent(parcels []*parcel) bool {

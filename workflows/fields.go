@@ -100,11 +100,7 @@ func (d *decoder) limits(n *node, v reflect.Value, fi *fieldInfo, p *path) {
 	default:
 		return
 	}
-	if x < fi.min || fi.max != 0 && x > fi.max {
-		if fi.max == 0 {
-			d.fail(n, p, "range", "", "%s must be at least %s", fi.name, numberText(fi.min))
-			return
-		}
+	if x < fi.min || x > fi.max {
 		d.fail(n, p, "range", "", "%s must be from %s to %s", fi.name, numberText(fi.min), numberText(fi.max))
 	}
 }

@@ -153,9 +153,12 @@ func (p *process) stop(within time.Duration) error {
 	case <-timer.C:
 		p.signal(syscall.SIGQUIT) // its goroutines go to its log
 		<-p.exited
-		return fmt.Errorf("%s did not end in %v: %s", p.name, within, p.log.tail())
+		return fmt.Errorf("%w in %v: %s", errStuck, within, p.log.tail())
 	}
 }
+
+// errStuck says that a process did not end.
+var errStuck = errors.New("it did not end")
 
 // pause and resume hold the process in its tracks and let it go on.
 func (p *process) pause()  { p.signal(syscall.SIGSTOP) }

@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"syscall"
@@ -100,4 +101,27 @@ func TestTermTakesReadinessFirst(t *testing.T) {
 	}
 	front.start() // for the flusher and the scheduler
 	c.check(merge(acked, l.stop()), expectation{calm: true})
+}
+
+// TestTermGivesBackWhatWasNotHeardOf ends a worker while replies of Redis are
+// lost: it may have claimed runs that it does not know of.
+func TestTermGivesBackWhatWasNotHeardOf(t *testing.T) {
+	c := newCluster(t, options{})
+	front := c.start("front", "api,scheduler,flusher")
+	first := c.start("first", "worker", "--drain", "3s")
+	second := c.start("second", "worker", "--drain", "3s")
+	c.apply(front, yamlOf(c.far, chain))
+	l := c.load(4, 10*time.Millisecond, []*process{front}, chain)
+	for range 3 {
+		for _, p := range []*process{first, second} {
+			p.redis.loseReplies(0.6)
+			l.await(t, 40, time.Minute)
+			if err := p.stop(time.Minute); errors.Is(err, errStuck) {
+				t.Fatal(err)
+			}
+			p.redis.heal()
+			p.start()
+		}
+	}
+	c.check(l.stop(), expectation{})
 }

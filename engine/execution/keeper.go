@@ -111,6 +111,8 @@ const (
 	// strandedGrace is how much later than its run a job may be queued.
 	strandedGrace = 2 * time.Second
 	sweepBatch    = 500
+	// lookEvery is after how many rounds a lane is looked at again.
+	lookEvery = 4
 )
 
 func (k *Keeper) rounds(ctx context.Context) {
@@ -150,10 +152,11 @@ func (k *Keeper) round(ctx context.Context, takeOver bool) error {
 			}
 		}
 	}
-	// Half of the lanes in turn: each is seen every second round.
+	// A part of the lanes in turn: what is looked for there is rare, and an idle
+	// system should cost Redis next to nothing.
 	k.turn++
 	for i, ln := range k.ledger.lanes {
-		if (i+k.turn)%2 != 0 {
+		if (i+k.turn)%lookEvery != 0 {
 			continue
 		}
 		if err := k.look(ctx, ln); err != nil {
@@ -212,7 +215,11 @@ func (k *Keeper) bury(ctx context.Context, worker string) error {
 			}
 		}
 	}
-	k.log.Warn("a worker is gone; its runs go on elsewhere", "worker", worker, "runs", taken)
+	level := slog.LevelWarn
+	if taken == 0 {
+		level = slog.LevelInfo // as when it has drained
+	}
+	k.log.Log(ctx, level, "a worker is gone; its runs go on elsewhere", "worker", worker, "runs", taken)
 	return leaveWorkers(ctx, k.opts.Redis, worker)
 }
 

@@ -161,9 +161,27 @@ func (w *Worker) Stop(ctx context.Context) error {
 	err := errors.Join(w.consumer.Stop(ctx), w.ledger.stop(ctx))
 	w.quit()
 	w.loops.Wait()
-	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	w.leave(ctx)
+	return err
+}
+
+// leave gives back what Redis says the worker still has: runs whose claim was
+// never heard of here, or that could not be released. It does not sign off: a
+// claim that is still on its way would then belong to nobody for good. The
+// keeper takes what there is of a worker that has fallen silent.
+func (w *Worker) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	return errors.Join(err, leaveWorkers(leave, w.opts.Redis, w.opts.ID))
+	for _, ln := range w.ledger.lanes {
+		jobs, err := w.ledger.takeBack(ctx, ln, w.opts.ID, false, w.opts.Capacity)
+		if err == nil {
+			err = enqueueJobs(ctx, w.opts.Queue, ln, jobs)
+		}
+		if err != nil {
+			w.log.Warn("runs could not be given back; the keeper takes them", "lane", ln.number, "error", err)
+			return
+		}
+	}
 }
 
 // Active is how many runs the worker executes now.

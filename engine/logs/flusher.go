@@ -152,7 +152,7 @@ func (f *Flusher) report(lane int, err error, pause time.Duration) time.Duration
 
 // blockFor bounds one wait for rows: a wait under way can't be called off, so
 // it is how long Stop may take.
-const blockFor = 500 * time.Millisecond
+const blockFor = time.Second
 
 // await waits until a lane has rows after a position, or for a while: there
 // may be something to tidy.

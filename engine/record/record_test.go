@@ -73,7 +73,10 @@ func TestRunComesBackAsItWas(t *testing.T) {
 		began := instant.Draw(t, "began")
 		run := schema.Run{
 			ID: rapid.String().Draw(t, "id"), Project: "p", Workflow: rapid.String().Draw(t, "workflow"), Revision: rapid.Int64().Draw(t, "revision"),
-			Status: schema.RunFailed, Trigger: schema.Trigger{Kind: "cron", ID: "nightly", Time: instant.Draw(t, "due")},
+			Status: schema.RunFailed, Trigger: schema.Trigger{
+				Kind: "webhook", ID: "nightly", Actor: rapid.String().Draw(t, "actor"), Time: instant.Draw(t, "due"), Method: "POST",
+				Headers: map[string]string{"x": rapid.String().Draw(t, "header")}, Event: "e", Data: document.Draw(t, "data"), Parent: "p",
+			},
 			Input: document.Draw(t, "input"), Output: document.Draw(t, "output"), Error: failure.Draw(t, "error"),
 			CreatedAt: instant.Draw(t, "created"), Attempts: 7, Recoveries: 1, TraceID: "t",
 		}

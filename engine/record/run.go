@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 
 	"paragon/schema"
 )
@@ -11,13 +12,13 @@ const runVersion = 1
 
 // AppendRun appends the form of a run.
 func AppendRun(to []byte, run *schema.Run) ([]byte, error) {
-	w := writer{b: append(to, runVersion)}
+	w := writer{b: append(slices.Grow(to, 192+len(run.Input)+len(run.Output)), runVersion)}
 	w.text(run.ID)
 	w.text(run.Project)
 	w.text(run.Workflow)
 	w.number(run.Revision)
 	w.text(string(run.Status))
-	if err := w.document(&run.Trigger, false); err != nil {
+	if err := w.trigger(&run.Trigger); err != nil {
 		return nil, fmt.Errorf("write the trigger of run %s: %w", run.ID, err)
 	}
 	w.text(string(run.Input))
@@ -41,7 +42,7 @@ func ParseRun(s string, run *schema.Run) error {
 	run.ID, run.Project, run.Workflow = r.text(), r.text(), r.text()
 	run.Revision = r.number()
 	run.Status = schema.RunStatus(r.text())
-	r.document(&run.Trigger)
+	r.trigger(&run.Trigger)
 	run.Input, run.Output = r.raw(), r.raw()
 	r.document(&run.Error)
 	run.CreatedAt = r.when()
@@ -52,4 +53,33 @@ func ParseRun(s string, run *schema.Run) error {
 		return fmt.Errorf("run record: %w", r.err)
 	}
 	return nil
+}
+
+func (w *writer) trigger(t *schema.Trigger) error {
+	w.text(t.Kind)
+	w.text(t.ID)
+	w.text(t.Actor)
+	w.when(t.Time)
+	w.text(t.Method)
+	if err := w.document(t.Headers, t.Headers == nil); err != nil {
+		return err
+	}
+	if err := w.document(t.Query, t.Query == nil); err != nil {
+		return err
+	}
+	w.text(t.Event)
+	w.text(string(t.Data))
+	w.text(t.Parent)
+	return nil
+}
+
+func (r *reader) trigger(t *schema.Trigger) {
+	t.Kind, t.ID, t.Actor = r.text(), r.text(), r.text()
+	t.Time = r.when()
+	t.Method = r.text()
+	r.document(&t.Headers)
+	r.document(&t.Query)
+	t.Event = r.text()
+	t.Data = r.raw()
+	t.Parent = r.text()
 }

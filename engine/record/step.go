@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 
 	"paragon/schema"
 )
@@ -17,7 +18,7 @@ var stepStatuses = []schema.StepStatus{
 
 // AppendStep appends the form of a step record.
 func AppendStep(to []byte, rec *schema.StepRecord) ([]byte, error) {
-	w := writer{b: append(to, stepVersion)}
+	w := writer{b: append(slices.Grow(to, 96+len(rec.Path)+len(rec.Result)), stepVersion)}
 	w.text(rec.Path)
 	if rec.Step == rec.Path {
 		w.text("")

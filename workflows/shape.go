@@ -1,11 +1,14 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"paragon/schema"
+	"paragon/workflows/function"
 )
 
 var (
@@ -263,8 +266,42 @@ func (c *compiler) unsupported(at *path) {
 	c.fail(at, "unsupported", "write url: https://…", "integrations are not available in this version")
 }
 
+// function checks the source of a function. What was stored was checked when it was
+// applied, so it is not parsed again.
 func (c *compiler) function(f *schema.FunctionStep, at *path) {
 	if strings.Contains(f.Source, "${{") {
 		c.warn(at.field("source"), "expression-in-source", "read input, steps and settings in the JavaScript itself", "expressions in a function's source are not evaluated")
 	}
+	if c.doc == nil || f.Source == "" {
+		return
+	}
+	_, err := function.Compile(f.Source)
+	var wrong *function.Error
+	if !errors.As(err, &wrong) || wrong.Kind != function.KindSyntax {
+		return // the engine's own trouble is no fault of the source
+	}
+	message := wrong.Message
+	if wrong.Name != "" && wrong.Name != "SyntaxError" {
+		message = wrong.Name + ": " + message
+	}
+	c.reportAt(at.field("source"), runeOffset(f.Source, wrong.Line, wrong.Column), schema.SeverityError, "javascript", "", fmt.Sprintf("this is not JavaScript: %s", message))
+}
+
+// runeOffset is the offset in runes of a line and a column, both from 1; of the last
+// text in the line without a column, and -1 without a line.
+func runeOffset(text string, line, column int) int {
+	if line < 1 {
+		return -1
+	}
+	lines := strings.Split(text, "\n")
+	line = min(line, len(lines))
+	offset := line - 1
+	for _, before := range lines[:line-1] {
+		offset += utf8.RuneCountInString(before)
+	}
+	width := utf8.RuneCountInString(lines[line-1])
+	if column < 1 || column > width {
+		column = max(1, width)
+	}
+	return offset + column - 1
 }

@@ -87,6 +87,10 @@ func syntaxError(err error, source string) *Error {
 	// last line is as near as we get.
 	if lines := strings.Count(source, "\n") + 1; e.Line > lines {
 		e.Line, e.Column = lines, 0
+		// The engine names the brace that we put behind the source.
+		if strings.HasSuffix(e.Message, "'}'") {
+			e.Message = "the source ends too early"
+		}
 	}
 	if e.Line < 1 {
 		e.Line, e.Column = 0, 0

@@ -109,6 +109,42 @@ func TestDocumentedSignatures(t *testing.T) {
 	}
 }
 
+// Whoever signs a time is believed for the tolerance, 5 minutes unless it is set.
+func TestTolerance(t *testing.T) {
+	const signed = 1700000000
+	secret := func(string) (string, bool) { return "whsec_cGxhaW4tc2VjcmV0", true } // of plain-secret
+	slack := "v0=" + hex.EncodeToString(sum(t, "", "whsec_cGxhaW4tc2VjcmV0", "v0:1700000000:{}"))
+	stripe := "t=1700000000,v1=" + hex.EncodeToString(sum(t, "", "whsec_cGxhaW4tc2VjcmV0", "1700000000.{}"))
+	standard := "v1," + base64.StdEncoding.EncodeToString(sum(t, "", "plain-secret", "id.1700000000.{}"))
+	own := hex.EncodeToString(sum(t, "", "whsec_cGxhaW4tc2VjcmV0", "1700000000.{}"))
+	for name, h := range map[string]http.Header{
+		"slack":    headers("X-Slack-Request-Timestamp", "1700000000", "X-Slack-Signature", slack),
+		"stripe":   headers("Stripe-Signature", stripe),
+		"standard": headers("webhook-id", "id", "webhook-timestamp", "1700000000", "webhook-signature", standard),
+		"hmac":     headers("X-Time", "1700000000", "X-Sig", own),
+	} {
+		for _, tolerance := range []time.Duration{0, time.Minute, time.Hour} {
+			most := tolerance
+			if most == 0 {
+				most = 5 * time.Minute
+			}
+			auth := preset(name, "S")
+			auth.Preset.Tolerance = schema.Duration(tolerance)
+			if name == "hmac" {
+				auth = &schema.WebhookAuth{HMAC: &schema.HMACAuth{Secret: "S", Header: "X-Sig", TimestampHeader: "X-Time", Tolerance: schema.Duration(tolerance)}}
+			}
+			for distance, accept := range map[time.Duration]bool{-most - time.Second: false, -most: true, 0: true, most: true, most + time.Second: false} {
+				r := httptest.NewRequest("POST", "/", nil)
+				r.Header = h
+				err := verifier{secret: secret, now: time.Unix(signed, 0).Add(distance)}.verify(auth, r, []byte("{}"))
+				if (err == nil) != accept {
+					t.Errorf("%s, tolerance %s, %s away: %v", name, tolerance, distance, err)
+				}
+			}
+		}
+	}
+}
+
 func TestHMACVariants(t *testing.T) {
 	const body = `{"a":1}`
 	now := time.Unix(1700000000, 0)

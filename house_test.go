@@ -129,7 +129,9 @@ func TestImportsRunDownward(t *testing.T) {
 			if !ours || within(dep, plan[i].room) {
 				continue
 			}
-			if !slices.ContainsFunc(plan[i].may, func(m string) bool { return m == dep || within(dep, m) && roomOf(dep) == roomOf(m) || m == "engine" && within(dep, "engine") }) {
+			if !slices.ContainsFunc(plan[i].may, func(m string) bool {
+				return m == dep || within(dep, m) && roomOf(dep) == roomOf(m) || m == "engine" && within(dep, "engine")
+			}) {
 				t.Errorf("%s imports %s: the plan lets %s import only %s", p.ImportPath, imp, plan[i].room, strings.Join(plan[i].may, ", "))
 			}
 		}

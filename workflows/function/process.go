@@ -22,6 +22,7 @@ type process struct {
 	cmd    *exec.Cmd
 	in     *os.File // to the process
 	out    *os.File // from the process
+	life   *os.File // what the process lives as long as
 	read   *bufio.Reader
 	stderr *lastWords
 	// served counts the calls that it answered.
@@ -51,21 +52,25 @@ func startProcess(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, errors.Join(err, childIn.Close(), in.Close())
 	}
-	p := &process{in: in, out: out, read: bufio.NewReaderSize(out, 64<<10), stderr: &lastWords{}}
+	childLife, life, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, childIn.Close(), in.Close(), out.Close(), childOut.Close())
+	}
+	p := &process{in: in, out: out, life: life, read: bufio.NewReaderSize(out, 64<<10), stderr: &lastWords{}}
 	// Nothing of our environment goes along: it may hold the master key.
 	p.cmd = exec.Command(path)
 	p.cmd.Args = []string{"paragon-function"}
 	p.cmd.Env = []string{workerEnv + "=1", "TZ=UTC0", "GOTRACEBACK=none"}
 	p.cmd.Dir = "/"
 	p.cmd.Stderr = p.stderr
-	p.cmd.ExtraFiles = []*os.File{childIn, childOut}
+	p.cmd.ExtraFiles = []*os.File{childIn, childOut, childLife}
 	detach(p.cmd)
 	err = p.cmd.Start()
-	if closeErr := errors.Join(childIn.Close(), childOut.Close()); err == nil {
+	if closeErr := errors.Join(childIn.Close(), childOut.Close(), childLife.Close()); err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return nil, errors.Join(err, in.Close(), out.Close())
+		return nil, errors.Join(err, in.Close(), out.Close(), life.Close())
 	}
 	if _, err := p.exchange(ctx, nil, startTimeout); err != nil {
 		reason := p.kill()
@@ -100,6 +105,7 @@ func (p *process) kill() string {
 	err := p.cmd.Wait()
 	_ = p.in.Close()
 	_ = p.out.Close()
+	_ = p.life.Close()
 	if said := p.stderr.text(); said != "" {
 		return ": " + said
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -155,12 +156,13 @@ func orNull(b json.RawMessage) []byte {
 	return b
 }
 
-// process takes an idle process or starts one.
+// process takes the process that has been idle for longest, which has had the time to
+// make its engines, or starts one.
 func (s *Sandbox) process(ctx context.Context) (*process, error) {
 	s.mu.Lock()
-	if n := len(s.idle); n > 0 {
-		p := s.idle[n-1]
-		s.idle = s.idle[:n-1]
+	if len(s.idle) > 0 {
+		p := s.idle[0]
+		s.idle = slices.Delete(s.idle, 0, 1)
 		s.mu.Unlock()
 		return p, nil
 	}

@@ -12,10 +12,12 @@ import (
 // workerEnv marks a process as a worker process.
 const workerEnv = "PARAGON_FUNCTION_WORKER"
 
-// The worker's ends of its two pipes.
+// The worker's ends of its pipes. Nothing comes through the third: its end is the
+// end of whoever started the worker.
 const (
-	workerIn  = 3
-	workerOut = 4
+	workerIn   = 3
+	workerOut  = 4
+	workerLife = 5
 )
 
 // A worker process is the binary itself, so that there is nothing to install and
@@ -25,14 +27,17 @@ func init() {
 	if os.Getenv(workerEnv) != "1" {
 		return
 	}
-	os.Exit(serve(os.NewFile(workerIn, "in"), os.NewFile(workerOut, "out")))
+	os.Exit(serve(os.NewFile(workerIn, "in"), os.NewFile(workerOut, "out"), os.NewFile(workerLife, "life")))
 }
 
-// serve answers calls, one after the other, until in ends. An engine is always
-// made before its call comes.
-func serve(in io.Reader, out io.Writer) int {
-	// The second thread is for the one that reads: it ends the process when the
-	// other side is gone, whatever the engine is doing.
+// spare is how many engines are made before their calls come.
+const spare = 3
+
+// serve answers calls, one after the other, until in ends. It reads them itself:
+// between a call's coming and its answer no other thread has to be woken.
+func serve(in io.Reader, out io.Writer, life io.Reader) int {
+	// The second thread makes engines and frees them, and ends the process when
+	// the other side is gone, whatever the engine is doing.
 	runtime.GOMAXPROCS(2)
 	debug.SetGCPercent(200)
 	debug.SetMemoryLimit(256 << 20)
@@ -41,46 +46,55 @@ func serve(in io.Reader, out io.Writer) int {
 	if err != nil {
 		return fail(err)
 	}
-	tasks := make(chan task)
-	go read(in, tasks)
-	m, err := newMachine(prelude)
-	if err != nil {
-		return fail(err)
+	made, used := make(chan *machine, spare), make(chan *machine, 1)
+	for range spare {
+		m, err := newMachine(prelude)
+		if err != nil {
+			return fail(err)
+		}
+		made <- m
 	}
+	go supply(prelude, made, used)
+	go func() {
+		_, _ = life.Read(make([]byte, 1))
+		os.Exit(0)
+	}()
 	if _, err := out.Write([]byte{0, 0, 0, 0}); err != nil { // an empty frame: ready
 		return 0
 	}
-	for t := range tasks {
-		value, rest := m.run(t)
-		frame, err := answer(value, rest)
+	r := bufio.NewReaderSize(in, 64<<10)
+	for {
+		frame, err := readFrame(r)
 		if err != nil {
+			return 0
+		}
+		t, err := decodeTask(frame)
+		if err != nil {
+			return fail(err)
+		}
+		m := <-made
+		value, rest := m.run(t)
+		if frame, err = answer(value, rest); err != nil {
 			return fail(err)
 		}
 		if _, err := out.Write(frame); err != nil {
 			return 0
 		}
-		m.close()
-		if m, err = newMachine(prelude); err != nil {
-			return fail(err)
-		}
+		used <- m
 	}
-	return 0
 }
 
-// read takes the calls. It never returns: the end of the pipe is the end of the
-// process.
-func read(in io.Reader, tasks chan<- task) {
-	r := bufio.NewReaderSize(in, 64<<10)
-	for {
-		frame, err := readFrame(r)
-		if err != nil {
-			os.Exit(0)
-		}
-		t, err := decodeTask(frame)
+// supply frees each engine that was used and makes another for it, for as long as the
+// process lives. It begins when the answer is out, so as not to take a CPU from it.
+func supply(prelude []byte, made chan<- *machine, used <-chan *machine) {
+	debug.SetPanicOnFault(true) // see run
+	for m := range used {
+		m.close()
+		m, err := newMachine(prelude)
 		if err != nil {
 			os.Exit(fail(err))
 		}
-		tasks <- t
+		made <- m
 	}
 }
 

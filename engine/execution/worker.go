@@ -233,15 +233,30 @@ func (w *Worker) take(ctx context.Context, b queue.Bundle) error {
 		// until it counts as poison.
 		w.log.Error("a run can't be read", "error", err)
 	}
+	var late []string
 	for _, st := range states {
-		w.begin(st)
+		if !w.begin(st) {
+			late = append(late, st.id)
+		}
 	}
-	return nil
+	if len(late) == 0 {
+		return nil
+	}
+	jobs, err := w.ledger.takeBack(ctx, w.ledger.lanes[b.Lane], w.opts.ID, false, len(late), late...)
+	if err != nil {
+		return err // they are given back at the end
+	}
+	return enqueueJobs(ctx, w.opts.Queue, w.ledger.lanes[b.Lane], jobs)
 }
 
-func (w *Worker) begin(st *state) {
+// begin begins a segment, unless the worker has begun to stop.
+func (w *Worker) begin(st *state) bool {
 	seg := newSegment(w, st)
 	w.mu.Lock()
+	if w.stop {
+		w.mu.Unlock()
+		return false
+	}
 	w.active[st.id] = seg
 	w.runs.Add(1)
 	w.mu.Unlock()
@@ -250,6 +265,7 @@ func (w *Worker) begin(st *state) {
 		defer w.end(seg)
 		seg.run()
 	}()
+	return true
 }
 
 // end forgets a segment. A run that was parked may be here again already.

@@ -29,12 +29,13 @@ type compiler struct {
 	stepEnv *environment
 	secrets map[string]bool
 	byID    map[string]*Step
+	seen    map[seen]seenExpression
 }
 
 func newCompiler(name string, spec *schema.WorkflowSpec, doc *Document) *compiler {
 	return &compiler{
 		name: name, spec: spec, doc: doc, exprs: newExprCompiler(), steps: newStepTable(),
-		secrets: map[string]bool{}, byID: map[string]*Step{},
+		secrets: map[string]bool{}, byID: map[string]*Step{}, seen: map[seen]seenExpression{},
 	}
 }
 
@@ -177,7 +178,7 @@ func (c *compiler) template(s string, p *path, env *environment) *Value {
 // expression compiles the expression at an offset of a field's text. After an
 // error it returns an expression that always fails, so that a Value is whole.
 func (c *compiler) expression(text, source string, offset int, p *path, env *environment) (*expression, nature.Nature) {
-	x, result, errs := c.exprs.compile(source, env)
+	x, result, errs := c.compiled(source, env)
 	before := -1
 	for _, e := range errs {
 		if before < 0 {
@@ -199,6 +200,34 @@ func (c *compiler) expression(text, source string, offset int, p *path, env *env
 		c.secrets[s] = true
 	}
 	return x, result
+}
+
+// A seen expression is one that was compiled before, by its source and what was in
+// scope: the same account or address is often needed in many steps.
+type seen struct {
+	scope  *nature.TypeData
+	open   bool
+	source string
+}
+
+type seenExpression struct {
+	expression expression
+	result     nature.Nature
+}
+
+// compiled compiles an expression, or takes the one that was compiled before. What
+// reads steps is always compiled: which of them have run differs.
+func (c *compiler) compiled(source string, env *environment) (*expression, nature.Nature, []exprError) {
+	key := seen{env.nature.TypeData, env.open, source}
+	if known, ok := c.seen[key]; ok {
+		x := known.expression
+		return &x, known.result, nil
+	}
+	x, result, errs := c.exprs.compile(source, env)
+	if x != nil && len(errs) == 0 && !slices.Contains(x.roots, "steps") {
+		c.seen[key] = seenExpression{*x, result}
+	}
+	return x, result, errs
 }
 
 // condition compiles a field that is one expression: bare, or inside ${{ }}.

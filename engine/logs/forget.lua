@@ -18,30 +18,35 @@ local function later(a, b)
   return am > bm or am == bm and tonumber(as) > tonumber(bs)
 end
 
--- The mark is where the count of waiting bytes was last taken down to.
+-- The mark is up to where this was done last. Where it is not where these rows
+-- begin, somebody did not get to remove what he had written: that is read here.
 local done = redis.call('GET', mark) or ''
-if later(to, done) then
-  if done ~= from then
-    bytes = 0
-    local first = done == '' and '-' or '(' .. done
-    repeat
-      local entries = redis.call('XRANGE', log, first, to, 'COUNT', 100)
-      for _, entry in ipairs(entries) do
-        for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
-        first = '(' .. entry[1]
+if not later(to, done) then return 0 end
+local ids, begin = ARGV, 4
+if done ~= from then
+  bytes, ids, begin = 0, {}, 1
+  local first = done == '' and '-' or '(' .. done
+  repeat
+    local entries = redis.call('XRANGE', log, first, to, 'COUNT', 100)
+    for _, entry in ipairs(entries) do
+      local row = entry[2]
+      for i = 1, #row, 2 do
+        bytes = bytes + #row[i + 1]
+        if string.sub(row[i], 1, 2) == 'r ' then ids[#ids + 1] = string.sub(row[i], 3) end
       end
-    until #entries < 100
-  end
-  if bytes > 0 then redis.call('DECRBY', prefix .. 'logbytes', bytes) end
-  redis.call('SET', mark, to)
+      first = '(' .. entry[1]
+    end
+  until #entries < 100
 end
+if bytes > 0 then redis.call('DECRBY', prefix .. 'logbytes', bytes) end
+redis.call('SET', mark, to)
 redis.call('XTRIM', log, 'MINID', to)
 redis.call('XDEL', log, to)
-for first = 4, #ARGV, 500 do
-  local last = math.min(first + 499, #ARGV)
+for first = begin, #ids, 500 do
+  local last = math.min(first + 499, #ids)
   local keys = {}
-  for i = first, last do keys[#keys + 1] = prefix .. 'run:' .. ARGV[i] end
+  for i = first, last do keys[#keys + 1] = prefix .. 'run:' .. ids[i] end
   redis.call('UNLINK', unpack(keys))
-  redis.call('ZREM', prefix .. 'live', unpack(ARGV, first, last))
+  redis.call('ZREM', prefix .. 'live', unpack(ids, first, last))
 end
 return 1

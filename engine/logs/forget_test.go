@@ -109,7 +109,7 @@ func TestForgetRemovesEndedRuns(t *testing.T) {
 				batch.Runs = append(batch.Runs, schema.Run{ID: id})
 			}
 		}
-		batch.To = "1-1"
+		batch.To = "1-1" // a first batch
 		if err := f.forget(ctx, 0, &batch, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -118,6 +118,36 @@ func TestForgetRemovesEndedRuns(t *testing.T) {
 		}
 		if n, err := rdb.Exists(ctx, queue.Key(0, "run", "run7"), queue.Key(0, "run", "run8")).Result(); err != nil || n != 1 {
 			t.Errorf("of the run that goes on and one that ended %d are there (%v); want 1", n, err)
+		}
+	})
+}
+
+// TestForgetMakesUpForAnother removes rows that come after those of a flusher
+// that did not get to remove its own: their runs go, too.
+func TestForgetMakesUpForAnother(t *testing.T) {
+	onEachRedis(t, func(t *testing.T, rdb redis.UniversalClient) {
+		ctx := t.Context()
+		f := New(Options{Redis: rdb, Lanes: 1})
+		for i, run := range []string{"first", "second", "third"} {
+			id := fmt.Sprintf("%d-1", i+1)
+			if err := rdb.XAdd(ctx, &redis.XAddArgs{Stream: StreamKey(0), ID: id, Values: []any{"s p " + run + " 1", "12345", RunKey(run), "12345"}}).Err(); err != nil {
+				t.Fatal(err)
+			}
+			rdb.IncrBy(ctx, queue.Key(0, "logbytes"), 10)
+			rdb.HSet(ctx, queue.Key(0, "run", run), "st", "succeeded")
+			rdb.ZAdd(ctx, queue.Key(0, "live"), redis.Z{Member: run})
+		}
+		if err := f.forget(ctx, 0, &store.LogBatch{From: "1-1", To: "2-1", Runs: []schema.Run{{ID: "second"}}}, 10); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := rdb.ZRange(ctx, queue.Key(0, "live"), 0, -1).Result(); err != nil || len(left) != 1 || left[0] != "third" {
+			t.Errorf("%v are left (%v); want the third", left, err)
+		}
+		if n, err := rdb.Exists(ctx, queue.Key(0, "run", "first"), queue.Key(0, "run", "second")).Result(); err != nil || n != 0 {
+			t.Errorf("%d of two ended runs are left (%v)", n, err)
+		}
+		if n, err := rdb.Get(ctx, queue.Key(0, "logbytes")).Int(); err != nil || n != 10 {
+			t.Errorf("%d bytes wait (%v); want 10", n, err)
 		}
 	})
 }

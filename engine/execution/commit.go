@@ -143,23 +143,31 @@ func (l *ledger) write(ctx context.Context, c *commit) (signals bool, err error)
 	return code == commitSignals, err
 }
 
-func (l *ledger) writeOne(ctx context.Context, ln *lane, c commit) (int, error) {
+func (l *ledger) writeOne(ctx context.Context, ln *lane, c commit) (code int, err error) {
+	err = persist(ctx, func() error {
+		code, err = ln.commits.Do(ctx, c)
+		return err
+	})
+	if err == nil && code == commitRefused {
+		err = errFenced
+	}
+	return code, err
+}
+
+// persist does something on Redis again, with growing pauses, until it works,
+// or ctx ends, or this process does.
+func persist(ctx context.Context, do func() error) error {
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		code, err := ln.commits.Do(ctx, c)
-		switch {
-		case err == nil && code == commitRefused:
-			return code, errFenced
-		case err == nil:
-			return code, nil
-		case ctx.Err() != nil || errors.Is(err, batch.ErrStopped):
-			return 0, err
+		err := do()
+		if err == nil || ctx.Err() != nil || errors.Is(err, batch.ErrStopped) {
+			return err
 		}
 		pause := time.NewTimer(wait/2 + rand.N(wait))
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			return 0, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

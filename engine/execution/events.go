@@ -227,22 +227,31 @@ func (s *segment) registerWaits(waits []interpret.EventWait) error {
 		if slices.Contains(s.waits, wait.Name) {
 			continue
 		}
-		key := eventsKey(s.state.start.Project)
-		events, err := listenScript.Run(s.w.writes, s.w.opts.Redis, []string{key},
-			wait.Name, s.state.id, ms(s.state.start.CreatedAt)).StringSlice()
-		if err != nil {
+		// Until Redis answers: what the run has done since its last checkpoint
+		// is written with the park that follows, and must not be lost.
+		if err := persist(s.w.writes, func() error { return s.registerWait(wait.Name) }); err != nil {
 			return fmt.Errorf("wait for event %s: %w", wait.Name, err)
 		}
-		for _, raw := range events {
-			var ev struct{ ID string }
-			if json.Unmarshal([]byte(raw), &ev) != nil {
-				continue // only what publish marshaled is there
-			}
-			if _, _, err := s.w.ledger.tell(s.w.writes, s.state.id, eventSignal(raw), "event/"+wait.Name+"/"+ev.ID); err != nil {
-				return err
-			}
-		}
 		s.waits = append(s.waits, wait.Name)
+	}
+	return nil
+}
+
+func (s *segment) registerWait(name string) error {
+	key := eventsKey(s.state.start.Project)
+	events, err := listenScript.Run(s.w.writes, s.w.opts.Redis, []string{key},
+		name, s.state.id, ms(s.state.start.CreatedAt)).StringSlice()
+	if err != nil {
+		return err
+	}
+	for _, raw := range events {
+		var ev struct{ ID string }
+		if json.Unmarshal([]byte(raw), &ev) != nil {
+			continue // only what publish marshaled is there
+		}
+		if _, _, err := s.w.ledger.tell(s.w.writes, s.state.id, eventSignal(raw), "event/"+name+"/"+ev.ID); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ bench: ## Measure what Paragon promises, each figure next to its floor (writes b
 	$(GO) test ./engine/bench -v -count 1 -timeout 30m -args -bench.full -bench.json $(CURDIR)/bench.json
 
 chaos: ## Break things at random for CHAOS (default 10m) and check that nothing is lost
-	$(GO) test ./engine/chaos -run TestChaos -timeout 0 -count 1 -v -args -chaos.for $(or $(CHAOS),10m)
+	$(GO) test ./engine/chaos -run TestChaos -timeout 0 -count 1 -v -args -chaos.for $(or $(CHAOS),10m) -chaos.seed $(or $(SEED),0)
 
 fuzz: ## Run every fuzz target for FUZZ (default 60s)
 	@.ci/fuzz $(or $(FUZZ),60s)

@@ -9,15 +9,21 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"paragon/engine/servicetest"
 )
 
 var (
 	chaosFor  = flag.Duration("chaos.for", time.Minute, "how long TestChaos breaks things")
-	chaosSeed = flag.Uint64("chaos.seed", 0, "what TestChaos' schedule is made from; 0 takes one from the clock")
+	chaosSeed = flag.Uint64("chaos.seed", 1, "what TestChaos' schedule is made from; 0 takes one from the clock")
 )
 
-func TestMain(m *testing.M) { servicetest.Main(m) }
+// The goroutines of a toxiproxy whose link was cut in the middle end when their
+// buffers do, which nobody can wait for.
+func TestMain(m *testing.M) {
+	servicetest.Main(m, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"))
+}
 
 // long tells whether the tests may take their time, as `make chaos` does.
 func long() bool { return *chaosFor >= 5*time.Minute }

@@ -12,13 +12,16 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
 
 	"paragon/engine/servicetest"
 )
 
+// The goroutines of a toxiproxy whose link was cut in the middle end when their
+// buffers do, which nobody can wait for.
 func TestMain(m *testing.M) {
 	LogRedis(quiet())
-	servicetest.Main(m)
+	servicetest.Main(m, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"))
 }
 
 // patience is how long a test waits for what must happen; it never waits that

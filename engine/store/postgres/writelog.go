@@ -33,8 +33,8 @@ func (s *Store) WriteLog(ctx context.Context, batch store.LogBatch) (applied boo
 	}
 	days := daysOf(batch)
 	write := copyRows
-	// Retention may drop a day between its making and the next try: twice is
-	// already unheard of.
+	// Retention may drop a day between its making and the next try, and under
+	// load more than once.
 	for try := 0; ; try++ {
 		err := s.inTx(ctx, "write the log", pgx.TxOptions{}, func(tx pgx.Tx) error {
 			return s.writeLog(ctx, tx, batch, days, write)
@@ -44,7 +44,7 @@ func (s *Store) WriteLog(ctx context.Context, batch store.LogBatch) (applied boo
 			return true, nil
 		case errors.Is(err, errPosition):
 			return false, nil
-		case errors.Is(err, errNoDay) && try < 5:
+		case errors.Is(err, errNoDay) && try < 50:
 			if err := s.makeDays(ctx, days); err != nil {
 				return false, err
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"paragon/schema"
+	"paragon/workflows"
 )
 
 // Response waits until a run has responded or ended, and returns what its
@@ -38,6 +39,21 @@ func (s *Service) response(ctx context.Context, project, id string) (*Response, 
 	run, err := s.Get(ctx, project, id)
 	if err != nil || !run.Status.Ended() {
 		return nil, err
+	}
+	// It ended since the first look, or is history already: what it said is
+	// among its steps.
+	recs, err := s.Steps(ctx, project, id)
+	if err != nil {
+		return nil, err
+	}
+	var said *schema.StepRecord
+	for i := range recs {
+		if recs[i].Kind == string(workflows.StepRespond) && recs[i].Status == schema.StepSucceeded {
+			said = &recs[i]
+		}
+	}
+	if said != nil {
+		return readResponse(said.Result)
 	}
 	return responseOfEnd(run), nil
 }

@@ -60,22 +60,15 @@ func before(wf *workflows.Workflow, recs []schema.StepRecord, step string) ([]sc
 			Detail: "workflow " + wf.Name + " has no top-level step " + step + " to replay from",
 		}
 	}
-	latest := map[string]schema.StepRecord{}
-	var order []string
+	var ended []schema.StepRecord
 	for _, rec := range recs {
-		if !rec.Status.Ended() || !earlier[rec.Step] {
-			continue
+		if rec.Status.Ended() && earlier[rec.Step] {
+			ended = append(ended, rec)
 		}
-		if _, ok := latest[rec.Path]; !ok {
-			order = append(order, rec.Path)
-		}
-		latest[rec.Path] = rec
 	}
-	out := make([]schema.StepRecord, 0, len(order))
-	for _, path := range order {
-		rec := latest[path]
-		rec.Attempt, rec.Attempts = 0, nil // the attempts were the other run's
-		out = append(out, rec)
+	out := latest(ended)
+	for i := range out {
+		out[i].Attempt = 0 // the attempts were the other run's
 	}
 	return out, nil
 }

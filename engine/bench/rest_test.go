@@ -135,7 +135,7 @@ func TestMemoryOfWaitingRuns(t *testing.T) {
 
 func (w *world) parked() (n int) {
 	w.t.Helper()
-	for lane := range 4 {
+	for lane := range lanes {
 		count, err := w.rdb.ZCard(w.t.Context(), timersKey(lane)).Result()
 		must(w.t, err)
 		n += int(count)

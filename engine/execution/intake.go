@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"paragon/engine/batch"
@@ -30,8 +29,8 @@ type intake struct {
 	runs    store.Runs
 	// always makes every run durable, as paragond dev does.
 	always bool
-	// next spreads runs over the lanes, turn by turn.
-	next atomic.Uint64
+	// turn spreads runs over the lanes.
+	turn turn
 }
 
 func newIntake(l *ledger, config *cache.Cache, q *queue.Client, runs store.Runs, always bool, now func() time.Time) *intake {
@@ -80,7 +79,7 @@ func (in *intake) accept(ctx context.Context, req Request, by *caller) (id strin
 	if err != nil {
 		return "", nil, false, err
 	}
-	return in.write(ctx, draft{id: NewRunID(now, in.laneFor(req, len(limits) > 0)), start: s, idem: req.IdempotencyKey, limits: limits})
+	return in.write(ctx, draft{id: NewRunID(now, in.laneFor(req, len(limits) > 0, now)), start: s, idem: req.IdempotencyKey, limits: limits})
 }
 
 // draft is a run that is to be accepted.
@@ -240,14 +239,14 @@ func (in *intake) exists(ctx context.Context, project, id string) (bool, error) 
 // laneFor spreads runs over the lanes. Runs of one idempotency key share one,
 // where the key is looked up; all runs of a workflow with limits do, since one
 // script must see them all.
-func (in *intake) laneFor(req Request, limited bool) int {
+func (in *intake) laneFor(req Request, limited bool, now time.Time) int {
 	if limited {
 		return queue.LaneOf(req.Project+"/"+req.Workflow, len(in.ledger.lanes))
 	}
 	if req.IdempotencyKey != "" {
 		return queue.LaneOf(req.Project+"/"+req.Workflow+"/"+req.IdempotencyKey, len(in.ledger.lanes))
 	}
-	return int(in.next.Add(1) % uint64(len(in.ledger.lanes)))
+	return in.turn.lane(now, len(in.ledger.lanes))
 }
 
 func (in *intake) workflow(req Request) (*cache.Workflow, error) {

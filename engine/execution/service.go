@@ -252,7 +252,7 @@ func (s *Service) Replay(ctx context.Context, project, id, fromStep, actor strin
 		return nil, err
 	}
 	newID, _, _, err := s.intake.write(ctx, draft{
-		id: NewRunID(now, s.intake.laneFor(req, len(limits) > 0)), start: st, limits: limits, history: history,
+		id: NewRunID(now, s.intake.laneFor(req, len(limits) > 0, now)), start: st, limits: limits, history: history,
 	})
 	if err != nil {
 		return nil, err

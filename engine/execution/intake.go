@@ -94,16 +94,15 @@ type draft struct {
 // write makes a run durable, writes it to Redis and queues it, in this order:
 // whatever fails in between, a run that was acknowledged is found again.
 func (in *intake) write(ctx context.Context, d draft) (id string, s *start, known bool, err error) {
-	raw, err := json.Marshal(d.start)
-	if err != nil {
-		return "", nil, false, fmt.Errorf("write run of workflow %s: %w", d.start.Workflow, err)
-	}
 	row := store.AcceptedRun{
 		ID: d.id, Project: d.start.Project, Workflow: d.start.Workflow,
-		IdempotencyKey: d.idem, CreatedAt: d.start.CreatedAt, Meta: raw,
+		IdempotencyKey: d.idem, CreatedAt: d.start.CreatedAt,
 	}
 	durable := d.start.Durability == schema.DurabilityStore && in.durable != nil
 	if durable {
+		if row.Meta, err = json.Marshal(d.start); err != nil {
+			return "", nil, false, fmt.Errorf("write run of workflow %s: %w", d.start.Workflow, err)
+		}
 		holder, err := in.durable.Do(ctx, row)
 		if err != nil {
 			return "", nil, false, unavailable("the run could not be made durable: the SQL store does not answer", err)
@@ -123,7 +122,7 @@ func (in *intake) write(ctx context.Context, d draft) (id string, s *start, know
 			d.history = latest(recs)
 		}
 	}
-	got, err := in.writeRedis(ctx, &d, raw)
+	got, err := in.writeRedis(ctx, &d)
 	if err != nil {
 		return "", nil, false, unavailable("the run could not be accepted: Redis does not answer", err)
 	}
@@ -151,8 +150,8 @@ func (in *intake) write(ctx context.Context, d draft) (id string, s *start, know
 }
 
 // putBack writes a durable run to Redis again, and returns how many needed it.
-func (in *intake) putBack(ctx context.Context, d draft, raw []byte) (int, error) {
-	got, err := in.writeRedis(ctx, &d, raw)
+func (in *intake) putBack(ctx context.Context, d draft) (int, error) {
+	got, err := in.writeRedis(ctx, &d)
 	if err != nil || got.code == acceptKnown {
 		return 0, err
 	}
@@ -171,7 +170,11 @@ func (in *intake) enqueue(ctx context.Context, d *draft, got accepted) error {
 }
 
 // writeRedis writes a run to Redis.
-func (in *intake) writeRedis(ctx context.Context, d *draft, raw []byte) (accepted, error) {
+func (in *intake) writeRedis(ctx context.Context, d *draft) (accepted, error) {
+	raw, err := appendStart(nil, d.start)
+	if err != nil {
+		return accepted{}, fmt.Errorf("write run of workflow %s: %w", d.start.Workflow, err)
+	}
 	fields := make([]any, 0, 2+2*len(d.history))
 	fields = append(fields, fieldStart, string(raw))
 	for i := range d.history {

@@ -164,7 +164,7 @@ func (r *Rebuilder) restoreOne(ctx context.Context, row store.AcceptedRun) (int,
 			}
 		}
 	}
-	return s.intake.putBack(ctx, d, row.Meta)
+	return s.intake.putBack(ctx, d)
 }
 
 // latest picks the latest record of each path: what a run goes on from.

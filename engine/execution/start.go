@@ -93,7 +93,7 @@ func parseState(id string, pairs []string) (*state, error) {
 func (s *state) take(field, value string) (err error) {
 	switch field {
 	case fieldStart:
-		return json.Unmarshal([]byte(value), &s.start)
+		return parseStart(value, &s.start)
 	case fieldStatus:
 		s.status = schema.RunStatus(value)
 	case fieldFence:

@@ -75,6 +75,9 @@ func (s *Server) logRequest(r *http.Request, w *recorder, info *requestInfo, sta
 	case w.status >= 500:
 		level = slog.LevelError
 	}
+	if !s.log.Enabled(r.Context(), level) {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", w.status),
 		slog.Duration("took", s.now().Sub(start)), slog.Int64("bytes", w.size),

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -124,7 +126,7 @@ func TestTriggersOverHTTP(t *testing.T) {
 	d := w.start(daemon.RoleAPI)
 	c := w.client(d)
 	apply(t, c, three)
-	n, body := size(500, 200_000), []byte(`{"input":{"email":"a@example.com"}}`)
+	n, body := size(500, 30_000), []byte(`{"input":{"email":"a@example.com"}}`)
 
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -137,11 +139,23 @@ func TestTriggersOverHTTP(t *testing.T) {
 	go func() { defer close(done); _ = echo.Serve(ln) }()
 	t.Cleanup(func() { _ = echo.Close(); <-done })
 
-	bare := post(t, "http://"+ln.Addr().String()+"/", "", body, n)
-	used := w.cpu()
-	ours := post(t, "http://"+d.Addr().String()+"/v1/projects/default/workflows/three/runs", w.token, body, n)
-	report(figure{Name: "triggers accepted over HTTP, one a request, 64 connections", Value: ours, Unit: "1/s",
-		Floor: "bare net/http echo", Ratio: ours / bare, Bar: "0.6", Note: w.cpu().per(used, n)})
+	// In turns, since the machine's pace changes while one is measured.
+	var bare, ours, ratios []float64
+	used, rounds := w.cpu(), size(1, 5)
+	for range rounds {
+		bare = append(bare, post(t, "http://"+ln.Addr().String()+"/", "", body, n))
+		ours = append(ours, post(t, "http://"+d.Addr().String()+"/v1/projects/default/workflows/three/runs", w.token, body, n))
+		ratios = append(ratios, ours[len(ours)-1]/bare[len(bare)-1])
+	}
+	report(figure{Name: "triggers accepted over HTTP, one a request, 64 connections, median", Value: median(ours), Unit: "1/s",
+		Floor: "bare net/http echo", Ratio: median(ratios), Bar: "0.6",
+		Note: fmt.Sprintf("echo %.0f/s; both together, %s", median(bare), w.cpu().per(used, n*rounds))})
+}
+
+// median is the middle of some figures.
+func median(of []float64) float64 {
+	slices.Sort(of)
+	return of[len(of)/2]
 }
 
 // post sends n requests over 64 connections and returns how many a second.

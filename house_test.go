@@ -65,6 +65,7 @@ var only = map[string][]string{
 	"modernc.org/sqlite":              {"engine/store"},
 	"github.com/spf13/cobra":          {"cmd"},
 	"github.com/charmbracelet":        {"tui", "cmd/paragonctl"},
+	"charm.land/bubbletea":            {"tui", "cmd/paragonctl/dash"},
 	"github.com/tink-crypto":          {"engine/seal"},
 	"github.com/mccutchen/go-httpbin": {"engine/daemon/embedded"},
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/access"
+	"paragon/cmd/paragonctl/dash"
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/manifest"
 	"paragon/cmd/paragonctl/resource"
@@ -112,7 +113,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 		resource.NewHistory(env), resource.NewRollback(env), resource.NewExport(env),
 		manifest.NewExplain(env), manifest.NewSchema(env),
 	)
-	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env))
+	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), dash.New(env))
 	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env))
 	root.AddCommand(newVersion(env))
 

@@ -1,0 +1,2 @@
+// Package dash holds the command that opens the dashboard of package tui.
+package dash

@@ -1,0 +1,25 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	"paragon/schema"
+	"paragon/schema/api"
+)
+
+// Client is what the dashboard asks of a server; *api.Client is one.
+type Client interface {
+	Server() string
+	Project() string
+	WhoAmI(context.Context) (*api.Identity, error)
+
+	Get(context.Context, schema.Ref) (*api.StoredResource, error)
+	List(ctx context.Context, kind schema.Kind, cursor string, limit int) (*api.List[api.StoredResource], error)
+
+	Runs(context.Context, api.RunsQuery) (*api.List[schema.Run], error)
+	Run(ctx context.Context, id string, wait time.Duration) (*schema.Run, error)
+	Steps(ctx context.Context, id string) ([]schema.StepRecord, error)
+	Cancel(ctx context.Context, id string) (*schema.Run, error)
+	Replay(ctx context.Context, id string, req api.ReplayRequest) (*schema.Run, error)
+}

@@ -135,7 +135,7 @@ func TestMemoryOfWaitingRuns(t *testing.T) {
 
 func (w *world) parked() (n int) {
 	w.t.Helper()
-	for lane := range lanes {
+	for lane := range w.lanes {
 		count, err := w.rdb.ZCard(w.t.Context(), timersKey(lane)).Result()
 		must(w.t, err)
 		n += int(count)
@@ -143,17 +143,21 @@ func (w *world) parked() (n int) {
 	return n
 }
 
-func (w *world) redisMemory() int64 {
+func (w *world) redisMemory() int64 { return w.info("memory", "used_memory") }
+
+// info is a number of Redis' own accounts.
+func (w *world) info(section, name string) int64 {
 	w.t.Helper()
-	info, err := w.rdb.Info(w.t.Context(), "memory").Result()
+	info, err := w.rdb.Info(w.t.Context(), section).Result()
 	must(w.t, err)
 	for line := range strings.Lines(info) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "used_memory:"); ok {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
 			n, err := strconv.ParseInt(text, 10, 64)
 			must(w.t, err)
 			return n
 		}
 	}
+	w.t.Fatalf("Redis' %s has no %s", section, name)
 	return 0
 }
 

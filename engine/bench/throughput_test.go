@@ -103,7 +103,7 @@ func (w *world) untilFlushed(runs int) {
 // live is how many runs are in Redis.
 func (w *world) live() (n int64) {
 	w.t.Helper()
-	for lane := range lanes {
+	for lane := range w.lanes {
 		count, err := w.rdb.ZCard(w.t.Context(), queue.Key(lane, "live")).Result()
 		must(w.t, err)
 		n += count
@@ -126,6 +126,7 @@ func TestThroughput(t *testing.T) {
 		report(figure{Name: fmt.Sprintf("raw asynq, %d server(s), no-op task, no log", servers), Value: rate, Unit: "tasks/s"})
 	}
 
+	appended := w.info("persistence", "aof_current_size")
 	used, began := w.cpu(), time.Now()
 	triggerMany(t, c, "three", runs, 8)
 	report(figure{Name: "triggers accepted as NDJSON", Value: float64(runs) / time.Since(began).Seconds(), Unit: "runs/s",
@@ -140,6 +141,11 @@ func TestThroughput(t *testing.T) {
 	report(figure{Name: "runs of three no-op steps to the last log row, queued before", Value: rate, Unit: "runs/s",
 		Floor: "asynq, 1 server", Ratio: rate / raw[1], Bar: "2.0", Note: w.cpu().per(used, runs)})
 	report(figure{Name: "the same", Value: rate, Unit: "runs/s", Floor: "asynq, best of 16", Ratio: rate / raw[16], Bar: "0.7"})
+
+	report(figure{Name: "bytes that Redis appends to its file for such a run", Value: float64(w.info("persistence", "aof_current_size")-appended) / float64(runs), Unit: "bytes"})
+	var bytes int64
+	must(t, w.pg.QueryRow(t.Context(), `SELECT sum(pg_total_relation_size(relid)) FROM pg_stat_user_tables WHERE relname ~ '^(runs|steps)'`).Scan(&bytes))
+	report(figure{Name: "bytes of such a run in Postgres, indexes included", Value: float64(bytes) / float64(runs), Unit: "bytes"})
 
 	began = time.Now()
 	triggerMany(t, c, "three", runs, 8)

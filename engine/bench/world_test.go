@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ import (
 
 func TestMain(m *testing.M) {
 	daemon.TuneMemory()
+	if of := os.Getenv(workerEnv); of != "" {
+		os.Exit(runWorker(of))
+	}
 	flag.Parse()
 	servicetest.Main(reporting{m})
 }
@@ -42,7 +46,7 @@ func (r reporting) Run() int {
 
 func timersKey(lane int) string { return queue.TimersKey(lane) }
 
-// lanes is how many lanes are measured.
+// lanes is how many lanes most figures are measured with.
 const lanes = 4
 
 // world is a Redis (AOF everysec), a Postgres (fsync on) and what connects to
@@ -53,7 +57,9 @@ type world struct {
 	rdb     redis.UniversalClient
 	pgURL   string
 	pg      *pgxpool.Pool
+	keyFile string
 	keyring *seal.Keyring
+	lanes   int
 	token   string
 	// performer performs the function steps; nil does nothing.
 	performer steps.Performer
@@ -61,7 +67,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t}
+	w := &world{t: t, lanes: lanes, keyFile: filepath.Join(t.TempDir(), "key")}
 	w.redis = servicetest.StartRedis(t, servicetest.RedisOptions{})
 	w.pgURL = servicetest.StartPostgres(t, servicetest.PostgresOptions{Durable: true}).URL
 	var err error
@@ -76,7 +82,7 @@ func newWorld(t testing.TB) *world {
 	w.pg, err = pgxpool.New(t.Context(), w.pgURL)
 	must(t, err)
 	t.Cleanup(w.pg.Close)
-	w.keyring, err = seal.LoadKeyring(seal.Source{File: t.TempDir() + "/key", Generate: true})
+	w.keyring, err = seal.LoadKeyring(seal.Source{File: w.keyFile, Generate: true})
 	must(t, err)
 	db := w.openStore()
 	must(t, db.Migrate(t.Context()))
@@ -114,7 +120,7 @@ func (w *world) start(roles ...daemon.Role) *daemon.Daemon {
 		performer = w.performer
 	}
 	d, err := daemon.Start(w.t.Context(), daemon.Options{
-		Roles: roles, Store: w.openStore(), Redis: rdb, Lanes: lanes, Keyring: w.keyring, Listener: ln,
+		Roles: roles, Store: w.openStore(), Redis: rdb, Lanes: w.lanes, Keyring: w.keyring, Listener: ln,
 		Performers: map[workflows.StepKind]steps.Performer{workflows.StepFunction: performer},
 		Log:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	})

@@ -26,10 +26,13 @@ type compiler struct {
 	exprs *exprCompiler
 	steps *stepTable
 	// envs of the workflow's expressions, by where they stand.
-	stepEnv *environment
-	secrets map[string]bool
-	byID    map[string]*Step
-	seen    map[seen]seenExpression
+	// reported says that reading the document found errors: what they left out is
+	// not to be reported again.
+	reported bool
+	stepEnv  *environment
+	secrets  map[string]bool
+	byID     map[string]*Step
+	seen     map[seen]seenExpression
 }
 
 func newCompiler(name string, spec *schema.WorkflowSpec, doc *Document) *compiler {

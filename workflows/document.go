@@ -214,6 +214,7 @@ func (d *Document) decodeSpec(dec *decoder, spec, kind *node) {
 		d.Workflow = &schema.WorkflowSpec{}
 		canonical = dec.into(spec, reflect.ValueOf(d.Workflow).Elem(), specPath, 1)
 		c := newCompiler(d.Resource.Metadata.Name, d.Workflow, d)
+		c.reported = Diagnostics(dec.diags).HasErrors()
 		c.checkShape()
 		if (Diagnostics(dec.diags).HasErrors() || c.diags.HasErrors()) && !dec.full {
 			c.workflow() // for all that is wrong with it

@@ -108,8 +108,9 @@ func (c *compiler) checkStep(s *schema.StepSpec, at *path) {
 	}
 	kinds := kindsOf(s)
 	switch {
-	case len(kinds) == 0 && c.hasOtherKeys(at):
-		// A kind key that is misspelled or holds something else was reported.
+	case len(kinds) == 0 && c.reported && c.hasOtherKeys(at):
+		// A kind key that is misspelled or holds something else was reported. (One
+		// without a value was not: it is as if it were not there.)
 	case len(kinds) == 0 && s.Steps != nil:
 		c.fail(at, "no-kind", "add forEach beside steps, or put the steps into a parallel branch", "the step %shas steps and no kind", quoted(s.ID))
 	case len(kinds) == 0:

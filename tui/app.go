@@ -14,8 +14,12 @@ import (
 	"paragon/tui/theme"
 )
 
-// frameEvery is the least time between two drawings that no key asked for.
-const frameEvery = 250 * time.Millisecond
+// frameEvery is the least time between two drawings that no key asked for,
+// clockEvery the most: ages grow by the second.
+const (
+	frameEvery = 250 * time.Millisecond
+	clockEvery = time.Second
+)
 
 // Options say what the dashboard shows, and how.
 type Options struct {
@@ -59,8 +63,10 @@ type App struct {
 	frozen time.Time
 	note   note
 
-	// frame is the screen as drawn last, dirty whether something changed since.
+	// frame is the screen as drawn last, at drawn; dirty, whether something
+	// changed since.
 	frame string
+	drawn time.Time
 	dirty bool
 	// fatal is what ended the dashboard.
 	fatal error
@@ -146,17 +152,18 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case reply:
 		cmd = a.answered(msg)
-		a.dirty = true
+		a.changed()
 		if refused(msg.err) && !a.whoami.known {
 			a.fatal = msg.err
 			return a, tea.Quit
 		}
 	case jobMsg:
 		cmd = a.progress(msg)
-		a.dirty = true
+		a.changed()
 	case frameMsg:
 		cmd = tea.Batch(a.frames(), a.onFrame())
-		if a.frozen.IsZero() || a.dirty {
+		since := a.now().Sub(a.drawn)
+		if a.dirty && since >= frameEvery || since >= clockEvery {
 			a.redraw()
 		}
 	}
@@ -201,7 +208,15 @@ func (a *App) View() tea.View {
 
 func (a *App) redraw() {
 	a.frame = a.draw()
-	a.dirty = false
+	a.dirty, a.drawn = false, a.now()
+}
+
+// changed draws what came in, at once when the last drawing is long enough ago
+// and else with the next frame.
+func (a *App) changed() {
+	if a.dirty = true; a.now().Sub(a.drawn) >= frameEvery {
+		a.redraw()
+	}
 }
 
 // open is the view on top.

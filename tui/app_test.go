@@ -243,9 +243,11 @@ func TestRedraws(t *testing.T) {
 	f.add(20, "late", schema.RunRunning, "")
 	v := r.open().(*runs)
 	r.send(v.askNewest(r.App)())
+	r.send(frameMsg{})
 	if r.frameText() != before {
-		t.Error("an answer draws by itself")
+		t.Error("an answer is drawn at once though the last drawing is not long ago")
 	}
+	r.clock = r.clock.Add(frameEvery)
 	r.send(frameMsg{})
 	if !strings.Contains(r.frameText(), "late") {
 		t.Error("a frame does not draw the answer")

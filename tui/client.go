@@ -22,4 +22,6 @@ type Client interface {
 	Steps(ctx context.Context, id string) ([]schema.StepRecord, error)
 	Cancel(ctx context.Context, id string) (*schema.Run, error)
 	Replay(ctx context.Context, id string, req api.ReplayRequest) (*schema.Run, error)
+
+	Audit(ctx context.Context, cursor string, limit int) (*api.List[api.AuditRecord], error)
 }

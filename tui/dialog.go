@@ -47,11 +47,11 @@ func (d *dialog) draw(a *App, width, height int) []string {
 	}
 	inside = append(inside, "")
 	for i, l := range d.details {
-		if i >= height-8 {
+		if i >= height-9 {
 			inside = append(inside, "and "+count(len(d.details)-i)+" more")
 			break
 		}
-		inside = append(inside, a.cut(l, most))
+		inside = append(inside, cell.Wrap(l, most)...)
 	}
 	if len(d.details) > 0 {
 		inside = append(inside, "")

@@ -156,3 +156,13 @@ func (f *fake) Replay(_ context.Context, id string, req api.ReplayRequest) (*sch
 
 // gone is what a call to a server fails with that is not there.
 var gone = &api.UnreachableError{Server: "http://127.0.0.1:7420", Err: syscall.ECONNREFUSED}
+
+func (f *fake) Audit(context.Context, string, int) (*api.List[api.AuditRecord], error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return &api.List[api.AuditRecord]{Items: []api.AuditRecord{
+		{ID: 2, At: noon.Add(-time.Minute), Actor: "ana", Action: "update", Object: "workflow/lead-sync", Outcome: "done", From: "10.1.2.3:5001",
+			Detail: json.RawMessage(`{"changes":[{"field":"spec.timeout"}]}`)},
+		{ID: 1, At: noon.Add(-time.Hour), Actor: "ci", Action: "config.write", Object: "secret/HOOK\x1b[2J", Outcome: "refused", From: "10.1.2.4:5001"},
+	}}, f.ask("audit")
+}

@@ -298,3 +298,12 @@ func (l *list[T]) place() string {
 	}
 	return count(l.cursor+1) + " of " + count(l.len())
 }
+
+// plainHint is the form of the filter of a list that looks at all columns.
+const plainHint = "text that a row contains"
+
+// narrow shows only the items that contain the text in some column.
+func (l *list[T]) narrow(a *App, text string) {
+	l.needle = strings.ToLower(text)
+	l.arrange(a)
+}

@@ -137,8 +137,7 @@ func (r *rig) shows(texts ...string) {
 	}
 }
 
-// golden compares the screen with a file, whose lines end in "|" so that
-// nothing strips them.
+// golden compares the screen with a file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".txt")

@@ -186,11 +186,11 @@ func (d *runDetail) draw(a *App, width, height int) []string {
 	}
 	bar := &d.rows.columns[len(d.rows.columns)-1].width
 	if width >= 120 {
-		left := width * 11 / 20
-		*bar = max(left-56, 16)
+		left := width * 3 / 5
+		*bar = max(left-48, 16)
 		return d.beside(a, left, width, height)
 	}
-	*bar = max(width-54, 16)
+	*bar = max(width-60, 16)
 	upper := min(d.rows.len()+1, max(height/2, 4))
 	lines := d.rows.draw(a, width, upper)
 	for len(lines) < upper {

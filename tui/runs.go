@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -73,7 +74,11 @@ func took(now time.Time, r *schema.Run) time.Duration {
 func why(a *App, r *schema.Run) string {
 	switch {
 	case r.Error != nil:
-		return a.theme.Paint(theme.Bad, cell.Safe(r.Error.Error()))
+		text := r.Error.Error()
+		if r.Error.Status != 0 { // in front, as the end of the message may be cut
+			text = fmt.Sprintf("%s %d: %s", r.Error.Type, r.Error.Status, r.Error.Message)
+		}
+		return a.theme.Paint(theme.Bad, cell.Safe(text))
 	case r.Status == schema.RunWaiting && r.WaitUntil != nil:
 		return a.theme.Paint(theme.Dim, "until "+clock(a.now(), *r.WaitUntil))
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 )
@@ -22,4 +23,11 @@ type AuditRecord struct {
 	From string `json:"from,omitempty"`
 	// Detail is what changed, secrets as digests, or why it was refused.
 	Detail json.RawMessage `json:"detail,omitempty"`
+}
+
+// Audit returns a page of the audit log, newest first, from the cursor of the
+// page before (empty: the first), at most limit records (0: as many as the
+// server gives).
+func (c *Client) Audit(ctx context.Context, cursor string, limit int) (*List[AuditRecord], error) {
+	return get[List[AuditRecord]](ctx, c, c.path("audit"), page(cursor, limit))
 }

@@ -1,0 +1,101 @@
+package screentest
+
+import (
+	"fmt"
+	"html"
+	"image/color"
+	"strings"
+
+	uv "github.com/charmbracelet/ultraviolet"
+)
+
+// The measures of a cell in an SVG, in pixels, and its colours.
+const (
+	cellWidth, cellHeight = 8.4, 18.0
+	paper, ink            = "#101418", "#d8dee4"
+)
+
+// SVG is the screen as a picture. The same screen is the same picture.
+func (s *Screen) SVG() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	columns, lines := s.emu.Width(), s.emu.Height()
+	var b strings.Builder
+	w, h := float64(columns)*cellWidth+16, float64(lines)*cellHeight+16
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f">`+"\n", w, h, w, h)
+	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" rx="6" fill="%s"/>`+"\n", paper)
+	b.WriteString(`<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" xml:space="preserve">` + "\n")
+	for y := range lines {
+		for x := 0; x < columns; {
+			first := s.emu.CellAt(x, y)
+			style := styleOf(first)
+			from := x
+			var text strings.Builder
+			for x < columns {
+				c := s.emu.CellAt(x, y)
+				if styleOf(c) != style {
+					break
+				}
+				if c == nil || c.Content == "" {
+					text.WriteByte(' ')
+					x++
+					continue
+				}
+				text.WriteString(c.Content)
+				x += max(c.Width, 1)
+			}
+			style.write(&b, text.String(), from, x, y)
+		}
+	}
+	b.WriteString("</g>\n</svg>\n")
+	return b.String()
+}
+
+// look is how a cell is painted.
+type look struct {
+	fg, bg string
+	bold   bool
+}
+
+func styleOf(c *uv.Cell) look {
+	l := look{fg: ink}
+	if c == nil {
+		return l
+	}
+	if c.Style.Fg != nil {
+		l.fg = hex(c.Style.Fg)
+	}
+	if c.Style.Bg != nil {
+		l.bg = hex(c.Style.Bg)
+	}
+	l.bold = c.Style.Attrs&uv.AttrBold != 0
+	if c.Style.Attrs&uv.AttrReverse != 0 {
+		if l.bg == "" {
+			l.bg = paper
+		}
+		l.fg, l.bg = l.bg, l.fg
+	}
+	return l
+}
+
+func hex(c color.Color) string {
+	r, g, b, _ := c.RGBA()
+	return fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
+}
+
+func (l look) write(b *strings.Builder, text string, from, to, y int) {
+	x, top := 8+float64(from)*cellWidth, 8+float64(y)*cellHeight
+	width := float64(to-from) * cellWidth
+	if l.bg != "" {
+		fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", x, top, width, cellHeight, l.bg)
+	}
+	if strings.TrimSpace(text) == "" {
+		return
+	}
+	weight := ""
+	if l.bold {
+		weight = ` font-weight="bold"`
+	}
+	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" textLength="%.1f" lengthAdjust="spacingAndGlyphs" fill="%s"%s>%s</text>`+"\n",
+		x, top+13.5, width, l.fg, weight, html.EscapeString(text))
+}

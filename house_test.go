@@ -67,6 +67,7 @@ var only = map[string][]string{
 	"github.com/charmbracelet":        {"tui", "cmd/paragonctl"},
 	"charm.land/bubbletea":            {"tui", "cmd/paragonctl/dash"},
 	"github.com/tink-crypto":          {"engine/seal"},
+	"filippo.io/age":                  {"engine/seal", "cmd/paragonctl"},
 	"github.com/mccutchen/go-httpbin": {"engine/daemon/embedded"},
 }
 

@@ -38,6 +38,9 @@ func TestBadCommandLines(t *testing.T) {
 		{[]string{"serve", "--roles", "api,cook", "--redis", "redis://127.0.0.1:1"}, 2, `"cook" is not a role`},
 		{[]string{"serve", "--log-format", "xml"}, 2, "choose text or json"},
 		{[]string{"serve", "--allow-private", "ten"}, 2, "write it like 10.0.0.0/8"},
+		{[]string{"serve", "--keep-history", "a month"}, 2, "write it like 30d, or shop=90d"},
+		{[]string{"serve", "--keep-history", "shop=1h"}, 2, "a day (1d) is the least"},
+		{[]string{"rotate-master-key"}, 2, "--postgres and --redis"},
 		{[]string{"migrate"}, 2, "--postgres"},
 		{[]string{"bootstrap"}, 2, "--postgres and --redis"},
 		{[]string{"migrate", "--postgres", "postgres://127.0.0.1:1/none?connect_timeout=2"}, 1, "127.0.0.1"},
@@ -79,6 +82,21 @@ func TestNewInstallation(t *testing.T) {
 	if out, code := runCommand(t, t.Context(), "bootstrap", "--postgres", postgres, "--redis", redis); code != 1 || !strings.Contains(out, "there are keys already") {
 		t.Errorf("a second bootstrap: exit %d, %q", code, out)
 	}
+	// A new master key in front, rotate, the old one away.
+	const oldKey, newKey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+	t.Setenv("PARAGON_MASTER_KEY", newKey+","+oldKey)
+	if out, code := runCommand(t, t.Context(), "rotate-master-key", "--postgres", postgres, "--redis", redis); code != 0 || !strings.Contains(out, "1 data keys") {
+		t.Errorf("rotate-master-key: exit %d, %q", code, out)
+	}
+	t.Setenv("PARAGON_MASTER_KEY", newKey)
+	if out, code := runCommand(t, t.Context(), "rotate-data-key", "--settle", "0", "--postgres", postgres, "--redis", redis); code != 0 {
+		t.Errorf("rotate-data-key: exit %d, %q", code, out)
+	}
+	t.Setenv("PARAGON_MASTER_KEY", oldKey)
+	if out, code := runCommand(t, t.Context(), "rotate-data-key", "--settle", "0", "--postgres", postgres, "--redis", redis); code != 1 || !strings.Contains(out, "not configured") {
+		t.Errorf("with the old key alone: exit %d, %q", code, out)
+	}
+	t.Setenv("PARAGON_MASTER_KEY", newKey)
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second) // serve ends with it
 	defer stop()
 	if out, code := runCommand(t, ctx, serve...); code != 0 {

@@ -28,6 +28,7 @@ type serveOptions struct {
 	allowPrivate                   []string
 	strict, allowLoopback          bool
 	logLimit                       int64
+	keep                           []string
 	log                            logFlags
 }
 
@@ -55,6 +56,7 @@ func newServe() *cobra.Command {
 	f.DurationVar(&o.drain, "drain", 25*time.Second, "how long attempts under way may go on at shutdown")
 	f.DurationVar(&o.linger, "linger", 3*time.Second, "how long the API still answers at shutdown once /readyz says that it will not")
 	f.Int64Var(&o.logLimit, "log-limit", 1<<30, "bytes of log that may wait in Redis while Postgres is away; beyond, triggers are refused")
+	f.StringSliceVar(&o.keep, "keep-history", nil, "how long the flusher keeps the history of runs: 30d for all projects, shop=90d for one (default: for ever)")
 	f.StringSliceVar(&o.allowPrivate, "allow-private", nil, "private address ranges that requests may reach (10.0.0.0/8)")
 	f.BoolVar(&o.allowLoopback, "allow-loopback", false, "let requests reach this machine's loopback addresses")
 	f.BoolVar(&o.strict, "strict", false, "refuse to start on a Redis that may lose jobs")
@@ -112,6 +114,9 @@ func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
 		return opts, usageError{fmt.Errorf("--roles: %w", err)}
 	}
 	if opts.Outbound.AllowPrefixes, err = parsePrefixes(o.allowPrivate); err != nil {
+		return opts, usageError{err}
+	}
+	if opts.Keep, err = parseKeep(o.keep); err != nil {
 		return opts, usageError{err}
 	}
 	if opts.Keyring, err = seal.LoadKeyring(seal.Source{File: o.keyFile}); err != nil {

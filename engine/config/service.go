@@ -109,43 +109,6 @@ func (s *Service) EnsureProject(ctx context.Context, name string) error {
 	return nil
 }
 
-// RotateMasterKey seals the data keys of all projects again under the primary
-// master key, after which the older ones can be taken away. It returns how
-// many changed.
-func (s *Service) RotateMasterKey(ctx context.Context, actor Actor) (int, error) {
-	snap, err := s.store.LoadConfig(ctx)
-	if err != nil {
-		return 0, storeError("read projects", err)
-	}
-	n := 0
-	for _, p := range snap.Projects {
-		var change cache.Change
-		version, err := s.store.Update(ctx, p.Name, func(tx store.ConfigTx) error {
-			change = cache.Change{}
-			now, err := tx.Project(ctx)
-			if err != nil {
-				return err
-			}
-			wrapped, changed, err := s.keys.Rewrap(ctx, now.Name, now.DataKey)
-			if err != nil || !changed {
-				return err
-			}
-			now.DataKey = wrapped
-			if err := tx.PutProject(ctx, *now); err != nil {
-				return err
-			}
-			change.Projects = []store.Project{*now}
-			return s.audit(ctx, tx, actor, "rotate-master-key", "project/"+now.Name, nil)
-		})
-		if err != nil {
-			return n, storeError("rotate master key", err)
-		}
-		n += len(change.Projects)
-		s.publish(ctx, version, change)
-	}
-	return n, nil
-}
-
 // project reads the project in a transaction, with its data key opened.
 func (s *Service) project(ctx context.Context, tx store.ConfigTx, name string) (*seal.DataKey, error) {
 	p, err := tx.Project(ctx)

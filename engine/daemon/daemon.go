@@ -47,6 +47,8 @@ type Options struct {
 	Durable bool
 	// LogLimit is how many bytes of log may wait in Redis. Default 1 GiB.
 	LogLimit int64
+	// Keep is for how long the role flusher keeps history. Default for ever.
+	Keep logs.Keep
 	// Capacity is how many runs the worker executes at once.
 	Capacity int
 	// Drain bounds how long attempts under way may go on at shutdown. Default
@@ -75,6 +77,7 @@ type Daemon struct {
 	service   *execution.Service
 	rebuilder *execution.Rebuilder
 	flusher   *logs.Flusher
+	retention *logs.Retention
 	keeper    *execution.Keeper
 	cron      *schedule.Scheduler
 	worker    *execution.Worker
@@ -165,6 +168,10 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 			return fmt.Errorf("start the flusher: %w", err)
 		}
 		d.flusher = f
+		if !o.Keep.None() {
+			d.retention = logs.NewRetention(logs.RetentionOptions{Store: o.Store, Keep: o.Keep, Log: d.log})
+			d.retention.Start(ctx)
+		}
 	}
 	if d.has(RoleScheduler) {
 		k := execution.NewKeeper(execution.KeeperOptions{Redis: o.Redis, Lanes: o.Lanes, Queue: d.queue, Log: d.log})
@@ -282,6 +289,9 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	}
 	if d.queue != nil {
 		step("the queue client", d.queue.Stop(ctx))
+	}
+	if d.retention != nil {
+		d.retention.Stop()
 	}
 	if d.flusher != nil {
 		step("the flusher", d.flusher.Stop(ctx))

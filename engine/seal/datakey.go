@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -18,39 +19,45 @@ const (
 )
 
 // DataKey seals the values of one project. XChaCha20-Poly1305 has random
-// nonces of 192 bits, so that one key may seal any number of values. It is
+// nonces of 192 bits, so that one key may seal any number of values. After a
+// rotation it holds the keys of before, too, and opens what they sealed. It is
 // safe for concurrent use.
 type DataKey struct {
 	project string
-	aead    tink.AEAD
+	aeads   []tink.AEAD // the first seals, all open
 	mac     []byte
 }
 
-func newDataKey(project string, key []byte) (*DataKey, error) {
-	if len(key) != dataKeySize {
+// newDataKey makes a data key of one or several keys in a row.
+func newDataKey(project string, keys []byte) (*DataKey, error) {
+	if len(keys) == 0 || len(keys)%dataKeySize != 0 {
 		return nil, fmt.Errorf("data key of project %s: %w", project, ErrOpen)
 	}
-	// The data key itself encrypts nothing: separate keys for sealing and for
+	d := &DataKey{project: project}
+	// A data key itself encrypts nothing: separate keys for sealing and for
 	// digests are derived from it.
-	enc, err := hkdf.Expand(sha256.New, key, "paragon seal v1", 32)
-	if err != nil {
-		return nil, fmt.Errorf("derive sealing key: %w", err)
+	for key := range slices.Chunk(keys, dataKeySize) {
+		enc, err := hkdf.Expand(sha256.New, key, "paragon seal v1", 32)
+		if err != nil {
+			return nil, fmt.Errorf("derive sealing key: %w", err)
+		}
+		aead, err := subtle.NewXChaCha20Poly1305(enc)
+		if err != nil {
+			return nil, fmt.Errorf("make cipher: %w", err)
+		}
+		d.aeads = append(d.aeads, aead)
 	}
-	mac, err := hkdf.Expand(sha256.New, key, "paragon digest v1", 32)
-	if err != nil {
+	var err error
+	if d.mac, err = hkdf.Expand(sha256.New, keys[:dataKeySize], "paragon digest v1", 32); err != nil {
 		return nil, fmt.Errorf("derive digest key: %w", err)
 	}
-	aead, err := subtle.NewXChaCha20Poly1305(enc)
-	if err != nil {
-		return nil, fmt.Errorf("make cipher: %w", err)
-	}
-	return &DataKey{project: project, aead: aead, mac: mac}, nil
+	return d, nil
 }
 
 // Seal encrypts a value, bound to the project and to the place (a kind and a
 // name, say): it opens with the same place only.
 func (d *DataKey) Seal(plaintext []byte, place ...string) ([]byte, error) {
-	sealed, err := d.aead.Encrypt(plaintext, d.associated(place))
+	sealed, err := d.aeads[0].Encrypt(plaintext, d.associated(place))
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
@@ -62,11 +69,13 @@ func (d *DataKey) Open(sealed []byte, place ...string) ([]byte, error) {
 	if len(sealed) == 0 || sealed[0] != valueFormat {
 		return nil, ErrOpen
 	}
-	plain, err := d.aead.Decrypt(sealed[1:], d.associated(place))
-	if err != nil {
-		return nil, ErrOpen
+	associated := d.associated(place)
+	for _, aead := range d.aeads {
+		if plain, err := aead.Decrypt(sealed[1:], associated); err == nil {
+			return plain, nil
+		}
 	}
-	return plain, nil
+	return nil, ErrOpen
 }
 
 // Digest is a keyed digest (HMAC-SHA-256, 128 bits of it, in hex) of a value

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrOpen says that a sealed value can't be opened: another key, another
@@ -46,6 +47,10 @@ func NewKeyring(primary Master, older ...Master) *Keyring {
 // key's id, the id, the ciphertext.
 const wrapFormat = 1
 
+// maxDataKeys bounds the data keys of a project. Each costs a try to open what
+// another one sealed, of less than a microsecond.
+const maxDataKeys = 256
+
 // NewDataKey makes a project's data key and returns it sealed, as the store
 // keeps it.
 func (k *Keyring) NewDataKey(ctx context.Context, project string) ([]byte, error) {
@@ -79,6 +84,38 @@ func (k *Keyring) Rewrap(ctx context.Context, project string, wrapped []byte) (r
 	}
 	rewrapped, err = k.wrap(ctx, project, key)
 	return rewrapped, err == nil, err
+}
+
+// AddDataKey makes another data key for a project: the first half of its
+// rotation. It opens from now on and does not seal yet, so that whoever still
+// has the key of before can open what is sealed meanwhile.
+func (k *Keyring) AddDataKey(ctx context.Context, project string, wrapped []byte) ([]byte, error) {
+	_, keys, err := k.unwrap(ctx, project, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) >= maxDataKeys*dataKeySize {
+		return nil, fmt.Errorf("project %s has %d data keys: no more can be added", project, maxDataKeys)
+	}
+	next := make([]byte, dataKeySize)
+	if _, err := rand.Read(next); err != nil {
+		return nil, fmt.Errorf("make data key: %w", err)
+	}
+	return k.wrap(ctx, project, slices.Concat(keys, next))
+}
+
+// PromoteDataKey lets the data key that was added last seal: the second half
+// of a rotation, once everybody has it. The others open what they sealed.
+func (k *Keyring) PromoteDataKey(ctx context.Context, project string, wrapped []byte) ([]byte, error) {
+	_, keys, err := k.unwrap(ctx, project, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	at := len(keys) - dataKeySize
+	if at <= 0 {
+		return nil, fmt.Errorf("project %s has no data key but the one that seals", project)
+	}
+	return k.wrap(ctx, project, slices.Concat(keys[at:], keys[:at]))
 }
 
 func (k *Keyring) wrap(ctx context.Context, project string, key []byte) ([]byte, error) {

@@ -64,8 +64,8 @@ func (m *localMaster) Open(_ context.Context, ciphertext, associated []byte) ([]
 }
 
 // ParseKeys reads master keys from text: one a line or separated by commas,
-// each 32 bytes in base64 or 64 hexadecimal digits; lines that begin with #
-// are comments. The first is the primary, the others only open. Errors name
+// each 32 bytes in base64 or 64 hexadecimal digits, or an age identity, so that
+// an age key file is one; lines that begin with # are comments. The first is the primary, the others only open. Errors name
 // the entry's number, never the entry.
 func ParseKeys(text string) (*Keyring, error) {
 	var masters []Master
@@ -77,11 +77,7 @@ func ParseKeys(text string) (*Keyring, error) {
 		}
 		for entry := range strings.SplitSeq(line, ",") {
 			n++
-			key, err := decodeKey(strings.TrimSpace(entry))
-			if err != nil {
-				return nil, fmt.Errorf("master key %d: %w", n, err)
-			}
-			m, err := NewLocalMaster(key)
+			m, err := newMaster(strings.TrimSpace(entry))
 			if err != nil {
 				return nil, fmt.Errorf("master key %d: %w", n, err)
 			}

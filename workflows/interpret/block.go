@@ -72,6 +72,8 @@ type node struct {
 	asked    *Decision // the one that asked for the attempt under way
 	loan     *loan     // of the scope, while an attempt is under way
 	awaits   string    // the event or the run that is waited for, once it was read
+	// part is what a chunk's node stands for.
+	part *Chunk
 	// branch is the block of a switch; branches those of parallel, by name;
 	// items those of forEach.
 	branch   *block
@@ -102,7 +104,7 @@ func (m *Machine) enter(b *block, step *workflows.Step) *node {
 		// The step was given up, but the checkpoint that says for what did not
 		// become durable: it goes on as it was, and will be given up again.
 		n.rec.StartedAt, n.rec.Attempt = old.StartedAt.UTC(), max(old.Attempt, 0)
-	} else if step.If != nil {
+	} else if step.If != nil && !m.isPart(n) {
 		yes, err := step.If.EvalBool(m.at(n))
 		switch {
 		case err != nil:

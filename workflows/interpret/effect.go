@@ -27,7 +27,7 @@ func (m *Machine) progressEffect(n *node) {
 		m.inflight[n.path] = n
 		m.lend(n)
 		m.decision.Perform = append(m.decision.Perform, Action{
-			Step: n.step, Path: n.path, Attempt: n.rec.Attempt + 1, Scope: m.at(n),
+			Step: n.step, Path: n.path, Attempt: n.rec.Attempt + 1, Scope: m.at(n), Chunk: n.part,
 		})
 	}
 }
@@ -110,13 +110,17 @@ func (m *Machine) retry(n *node, out Outcome) (time.Duration, bool) {
 // the path waited for that run.
 func (m *Machine) CallEnded(path, run string, now time.Time, end End) bool {
 	n := m.find(path)
-	if m.ended || n == nil || n.step.Kind != workflows.StepCall || n.rec.Status != schema.StepWaiting || calledRun(n) != run {
+	if m.ended || n == nil || !waitsForRun(n) || n.rec.Status != schema.StepWaiting || calledRun(n) != run {
 		return false
 	}
 	n.rec.EndedAt, n.rec.WaitUntil = clock(now), noTime
 	if end.Status == schema.RunSucceeded {
 		n.rec.Status, n.rec.Result, n.rec.Error = schema.StepSucceeded, end.Output, nil
 		n.result = decode(end.Output)
+	} else if n.part != nil && end.Error != nil {
+		// The failure of an item is the loop's, as if the run had executed it.
+		failed := *end.Error
+		n.rec.Status, n.rec.Result, n.rec.Error = schema.StepFailed, nil, &failed
 	} else {
 		message := "the called run " + run + " was " + string(end.Status)
 		if end.Error != nil {
@@ -128,6 +132,9 @@ func (m *Machine) CallEnded(path, run string, now time.Time, end End) bool {
 	m.pend(n)
 	return true
 }
+
+// waitsForRun tells whether a node is one that waits for another run's end.
+func waitsForRun(n *node) bool { return n.step.Kind == workflows.StepCall || n.step.Kind == KindChunk }
 
 func calledRun(n *node) string {
 	if n.awaits == "" {
@@ -171,6 +178,11 @@ func (m *Machine) eachOpen(b *block, visit func(*node)) {
 		for _, it := range n.items.open {
 			m.eachOpen(it.block, visit)
 		}
+		for _, c := range n.items.chunks {
+			if !c.rec.Status.Ended() {
+				visit(c)
+			}
+		}
 	}
 }
 
@@ -184,6 +196,11 @@ func (m *Machine) abandon(n *node) {
 		for _, it := range n.items.open {
 			m.cancelOpen(it.block, cause)
 		}
+		for _, c := range n.items.chunks {
+			if !c.rec.Status.Ended() {
+				m.cancelNode(c, cause)
+			}
+		}
 	}
 }
 
@@ -193,21 +210,28 @@ func (m *Machine) cancelOpen(b *block, cause *schema.RunError) {
 	var open []*node
 	m.eachOpen(b, func(n *node) { open = append(open, n) })
 	for _, n := range slices.Backward(open) {
-		if n.inflight {
-			delete(m.inflight, n.path)
-			n.inflight = false
-			if n.asked == m.decision { // not begun
-				m.decision.Perform = withoutPath(m.decision.Perform, n.path)
-				m.giveBack(n)
-			} else {
-				m.decision.Abort = append(m.decision.Abort, n.path)
-			}
-		}
-		n.rec.Status, n.rec.EndedAt, n.rec.Result = schema.StepCanceled, m.now, nil
-		n.rec.Error = &schema.RunError{Type: cause.Type, Message: cause.Message, Step: n.path, At: n.step.At}
-		n.rec.RetryAt, n.rec.WaitUntil = noTime, noTime
-		m.record(n)
+		m.cancelNode(n, cause)
 	}
+}
+
+func (m *Machine) cancelNode(n *node, cause *schema.RunError) {
+	switch {
+	case n.inflight:
+		delete(m.inflight, n.path)
+		n.inflight = false
+		if n.asked == m.decision { // not begun
+			m.decision.Perform = withoutPath(m.decision.Perform, n.path)
+			m.giveBack(n)
+		} else {
+			m.decision.Abort = append(m.decision.Abort, n.path)
+		}
+	case n.part != nil && n.rec.Status == schema.StepWaiting:
+		m.decision.Cancel = append(m.decision.Cancel, calledRun(n))
+	}
+	n.rec.Status, n.rec.EndedAt, n.rec.Result = schema.StepCanceled, m.now, nil
+	n.rec.Error = &schema.RunError{Type: cause.Type, Message: cause.Message, Step: n.path, At: n.step.At}
+	n.rec.RetryAt, n.rec.WaitUntil = noTime, noTime
+	m.record(n)
 }
 
 func withoutPath(actions []Action, path string) []Action {

@@ -15,15 +15,28 @@ type loop struct {
 	next    int // the first item that has not begun
 	ended   int
 	open    []item // in the order of their indexes
+	// first is the index of the first value: a run that executes a chunk has
+	// only those of the chunk. width is how many run at the same time.
+	first, width int
+	// chunk is the length of the chunks of a loop that is spread, 0 for one that
+	// the run executes itself; chunks are the open ones. next and ended count
+	// chunks then.
+	chunk  int
+	chunks []*node
 }
 
 // item is one item of a loop that has begun and not ended.
 type item struct {
-	index int
+	index int // into the loop's values
 	*block
 }
 
 func (m *Machine) beginLoop(n *node) {
+	if m.isPart(n) {
+		n.items = &loop{values: m.values, results: make([]any, len(m.values)), first: m.part.From, width: max(m.part.Width, 1)}
+		m.recordOpen(n)
+		return
+	}
 	value, err := n.step.Args.Field("items").Eval(m.at(n))
 	if err != nil {
 		m.failNode(n, expressionError(err))
@@ -34,15 +47,19 @@ func (m *Machine) beginLoop(n *node) {
 		m.failNode(n, &schema.RunError{Type: "expression", Message: "forEach.items: " + err.Error()})
 		return
 	}
-	n.items = &loop{values: values, results: make([]any, len(values))}
+	n.items = &loop{values: values, results: make([]any, len(values)), width: max(n.step.Spec.ForEach.Parallelism, 1)}
+	m.spread(n)
 	m.recordOpen(n)
 }
 
 func (m *Machine) progressLoop(n *node) {
 	l := n.items
-	width := max(n.step.Spec.ForEach.Parallelism, 1)
+	if l.chunk > 0 {
+		m.progressSpread(n)
+		return
+	}
 	for {
-		for l.next < len(l.values) && len(l.open) < width {
+		for l.next < len(l.values) && len(l.open) < l.width {
 			m.beginItem(n, l.next)
 			l.next++
 		}
@@ -80,7 +97,8 @@ func (m *Machine) progressLoop(n *node) {
 // beginItem opens the block of an item, or takes its result from its record.
 func (m *Machine) beginItem(n *node, i int) {
 	l := n.items
-	if old, ok := m.history[itemPath(n, i)]; ok && old.Status.Ended() {
+	index := l.first + i
+	if old, ok := m.history[itemPath(n, index)]; ok && old.Status.Ended() {
 		l.results[i] = decode(old.Result)
 		l.ended++
 		return
@@ -95,15 +113,15 @@ func (m *Machine) beginItem(n *node, i int) {
 	if as == "" {
 		as = "item"
 	}
-	scope.Vars[as], scope.Vars[as+"_index"] = l.values[i], i
-	l.open = append(l.open, item{i, &block{steps: n.step.Body, scope: &scope, prefix: itemPath(n, i) + "/"}})
+	scope.Vars[as], scope.Vars[as+"_index"] = l.values[i], index
+	l.open = append(l.open, item{i, &block{steps: n.step.Body, scope: &scope, prefix: itemPath(n, index) + "/"}})
 }
 
 // endItem records an item's result, so that its steps need not be looked at
 // again.
 func (m *Machine) endItem(n *node, it item) {
 	rec := schema.StepRecord{
-		Path: itemPath(n, it.index), Step: n.step.ID, Kind: KindItem,
+		Path: itemPath(n, n.items.first+it.index), Step: n.step.ID, Kind: KindItem,
 		Status: schema.StepSucceeded, StartedAt: n.rec.StartedAt, EndedAt: m.now,
 	}
 	result := it.last

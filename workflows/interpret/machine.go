@@ -23,6 +23,9 @@ type Input struct {
 	Secrets map[string]any
 	// Settings and User are set for workflows that run for users.
 	Settings, User any
+	// SpreadAbove is from how many items on a forEach is spread over runs of
+	// their own; 0 is never.
+	SpreadAbove int
 }
 
 // Decision is what happens next. The records must be durable before any of the
@@ -42,6 +45,9 @@ type Decision struct {
 	Events []EventWait
 	// Calls lists the called runs waited for.
 	Calls []CallWait
+	// Cancel lists the runs of chunks whose results are no longer wanted. They
+	// are to be canceled before the records become durable.
+	Cancel []string
 	// End is set once, when the run has ended. The other fields but Records
 	// and Abort are empty then.
 	End *End
@@ -54,6 +60,9 @@ type Action struct {
 	// Attempt counts from 1.
 	Attempt int
 	Scope   *workflows.Scope
+	// Chunk is set for actions of KindChunk: the part of the loop that a run is
+	// to be started for.
+	Chunk *Chunk
 }
 
 // EventWait is a wait for an event.
@@ -109,6 +118,9 @@ type Machine struct {
 	// late says that the run had failed or run out of time before it was
 	// restored.
 	late bool
+	// part is set for a run that executes a chunk of another's loop, over values.
+	part   *Chunk
+	values []any
 	// frozen makes advance take over what is known and begin nothing.
 	frozen bool
 
@@ -284,7 +296,7 @@ func (m *Machine) wait(n *node) {
 	switch n.step.Kind {
 	case workflows.StepWaitFor:
 		m.decision.Events = append(m.decision.Events, EventWait{Path: n.path, Name: waitedEvent(n), Since: n.rec.StartedAt})
-	case workflows.StepCall:
+	case workflows.StepCall, KindChunk:
 		m.decision.Calls = append(m.decision.Calls, CallWait{Path: n.path, Run: calledRun(n)})
 	}
 }

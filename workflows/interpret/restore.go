@@ -24,14 +24,14 @@ func (m *Machine) known(n *node) *schema.StepRecord {
 	case schema.StepRunning:
 		fits = n.step.Branches != nil || n.step.Body != nil
 	case schema.StepRetrying:
-		fits = n.step.Effect()
+		fits = n.step.Effect() // a chunk is not tried again
 	case schema.StepWaiting:
 		switch n.step.Kind {
 		case workflows.StepDelay:
 			fits = true
 		case workflows.StepWaitFor:
 			fits = !old.WaitUntil.IsZero()
-		case workflows.StepCall:
+		case workflows.StepCall, KindChunk:
 			fits = calledRun(&node{rec: *old}) != ""
 		}
 	}

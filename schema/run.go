@@ -28,7 +28,8 @@ func (s RunStatus) Ended() bool {
 
 // Trigger says what started a run.
 type Trigger struct {
-	// Kind is "manual", "webhook", "cron", "event", "call" or "replay".
+	// Kind is "manual", "webhook", "cron", "event", "call", "replay" or "chunk" (a
+	// part of the forEach of the run that Parent names).
 	Kind string `json:"kind"`
 	// ID is the trigger's id in the workflow; empty for manual and replay.
 	ID string `json:"id,omitempty"`

@@ -137,6 +137,10 @@ func (s *segment) finish(end *interpret.End) error {
 	ended := s.w.opts.Now().UTC()
 	run.Status, run.EndedAt = end.Status, &ended
 	run.Output, run.Error, run.Attempts = end.Output, end.Error, s.machine.Attempts()
+	sealed, err := s.sealedOutput(run)
+	if err != nil {
+		return err
+	}
 	if s.redact != nil {
 		run.Input, run.Output = s.redact.JSON(run.Input), s.redact.JSON(run.Output)
 		run.Error = s.redactError(run.Error)
@@ -148,7 +152,7 @@ func (s *segment) finish(end *interpret.End) error {
 	fields = append(fields, field{name: fieldEnd, value: string(raw), logKey: logs.RunKey(run.ID)})
 	on := way{kind: wayEnd, state: run.Status}
 	if by := s.state.start.Caller; by != nil {
-		if on.tell, err = untoldOf(by, run); err != nil {
+		if on.tell, err = untoldOf(by, run, sealed); err != nil {
 			return err
 		}
 	}
@@ -156,6 +160,20 @@ func (s *segment) finish(end *interpret.End) error {
 		return err
 	}
 	return tellCaller(s.w.writes, s.w.ledger, s.w.opts.Queue, run.ID, on.tell)
+}
+
+// sealedOutput is the output of a chunk's run, for the run that it is a part of,
+// when it holds a secret; nil otherwise.
+func (s *segment) sealedOutput(run *schema.Run) ([]byte, error) {
+	by := s.state.start.Caller
+	if s.state.start.Chunk == nil || by == nil || s.redact == nil || !s.redact.ContainsBytes(run.Output) {
+		return nil, nil
+	}
+	sealed, err := s.w.opts.Config.Seal(run.Project, run.Output, by.Run+"/"+by.Path)
+	if err != nil {
+		return nil, fmt.Errorf("seal the results of a chunk: %w", err)
+	}
+	return sealed, nil
 }
 
 func eventOf(raw json.RawMessage) map[string]any {

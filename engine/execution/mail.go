@@ -28,6 +28,9 @@ type signal struct {
 	Run    string           `json:"run,omitempty"`
 	Status schema.RunStatus `json:"status,omitempty"`
 	Output json.RawMessage  `json:"output,omitempty"`
+	// Sealed is the output of a chunk's run when it holds a secret: its run goes
+	// on with it as it is.
+	Sealed []byte           `json:"sealed,omitempty"`
 	Error  *schema.RunError `json:"error,omitempty"`
 }
 
@@ -102,6 +105,7 @@ func (s *segment) deliver(d interpret.Decision) bool {
 		var took bool
 		switch m.signal.Kind {
 		case "called":
+			s.unseal(&m.signal)
 			took = s.machine.CallEnded(m.signal.Path, m.signal.Run, now,
 				interpret.End{Status: m.signal.Status, Output: m.signal.Output, Error: m.signal.Error})
 		case "event":
@@ -118,6 +122,19 @@ func (s *segment) deliver(d interpret.Decision) bool {
 	return taken
 }
 
+// unseal opens the output of a chunk's run.
+func (s *segment) unseal(sig *signal) {
+	if sig.Sealed == nil {
+		return
+	}
+	plain, err := s.w.opts.Config.Open(s.state.start.Project, sig.Sealed, s.state.id+"/"+sig.Path)
+	if err != nil {
+		sig.Status, sig.Error = schema.RunFailed, &schema.RunError{Type: "internal", Message: "the sealed results of run " + sig.Run + " can't be opened: " + err.Error()}
+		return
+	}
+	sig.Output = plain
+}
+
 // untold is what a called run has yet to tell its caller. It is written with
 // the end of the called run, so that it is told whatever happens.
 type untold struct {
@@ -125,9 +142,13 @@ type untold struct {
 	Signal signal `json:"signal"`
 }
 
-func untoldOf(by *caller, run *schema.Run) (string, error) {
+func untoldOf(by *caller, run *schema.Run, sealed []byte) (string, error) {
+	output := run.Output
+	if sealed != nil {
+		output = nil
+	}
 	raw, err := json.Marshal(untold{Caller: *by, Signal: signal{
-		Kind: "called", Path: by.Path, Run: run.ID, Status: run.Status, Output: run.Output, Error: run.Error,
+		Kind: "called", Path: by.Path, Run: run.ID, Status: run.Status, Output: output, Sealed: sealed, Error: run.Error,
 	}})
 	if err != nil {
 		return "", fmt.Errorf("write what run %s is to be told: %w", by.Run, err)

@@ -24,10 +24,11 @@ import (
 // wait, or is given back. It is one goroutine's, but for nudge and the effects
 // that run at the same time.
 type segment struct {
-	w      *Worker
-	state  *state
-	wf     *cache.Workflow
-	redact *seal.Redactor
+	w       *Worker
+	state   *state
+	wf      *cache.Workflow
+	secrets map[string]any // those that the workflow names
+	redact  *seal.Redactor
 
 	machine *interpret.Machine
 	serial  int   // of the next commit
@@ -114,19 +115,23 @@ func (s *segment) open() error {
 		return s.postpone(err)
 	}
 	s.wf = wf
-	in := interpret.Input{
-		Workflow: wf.Workflow, ID: st.id, Project: st.start.Project, Revision: st.start.Revision,
-		CreatedAt: st.start.CreatedAt, Trigger: st.start.Trigger,
-	}
-	if err := json.Unmarshal(st.start.Input, &in.Input); err != nil {
-		return fmt.Errorf("the run's input in Redis: %w", err)
-	}
-	in.Secrets, s.redact = s.secrets(wf)
-	history, err := s.history()
+	s.secrets, s.redact = s.plaintexts(wf)
+	in, err := s.input(st)
 	if err != nil {
 		return err
 	}
-	s.machine = interpret.New(in, history)
+	history, err := s.opened(st)
+	if err != nil {
+		return err
+	}
+	if st.start.Chunk != nil {
+		if s.machine, err = s.partOf(in, history); err != nil {
+			return err
+		}
+	} else {
+		in.SpreadAbove = s.spreads()
+		s.machine = interpret.New(in, history)
+	}
 	if st.recoveries >= maxRecoveries {
 		s.machine.Poison(fmt.Sprintf("the run was stopped: %d workers in a row died while they executed it", st.recoveries))
 	}
@@ -135,8 +140,21 @@ func (s *segment) open() error {
 	return nil
 }
 
-// secrets are the plaintexts that the workflow names, and what hides them.
-func (s *segment) secrets(wf *cache.Workflow) (map[string]any, *seal.Redactor) {
+// input is what is fixed of a run of the segment's workflow.
+func (s *segment) input(st *state) (interpret.Input, error) {
+	in := interpret.Input{
+		Workflow: s.wf.Workflow, ID: st.id, Project: st.start.Project, Revision: st.start.Revision,
+		CreatedAt: st.start.CreatedAt, Trigger: st.start.Trigger, Secrets: s.secrets,
+	}
+	if err := json.Unmarshal(st.start.Input, &in.Input); err != nil {
+		return in, fmt.Errorf("the input of run %s in Redis: %w", st.id, err)
+	}
+	return in, nil
+}
+
+// plaintexts are the values of the secrets that the workflow names, and what
+// hides them.
+func (s *segment) plaintexts(wf *cache.Workflow) (map[string]any, *seal.Redactor) {
 	if len(wf.Secrets) == 0 {
 		return nil, nil
 	}
@@ -153,15 +171,15 @@ func (s *segment) secrets(wf *cache.Workflow) (map[string]any, *seal.Redactor) {
 	return values, project.Redactor()
 }
 
-// history is the run's records, with those opened that hold a secret.
-func (s *segment) history() ([]schema.StepRecord, error) {
-	recs := s.state.steps
+// opened is a run's records, with those opened that hold a secret.
+func (s *segment) opened(st *state) ([]schema.StepRecord, error) {
+	recs := st.steps
 	for i := range recs {
-		sealed, ok := s.state.sealed[recs[i].Path]
+		sealed, ok := st.sealed[recs[i].Path]
 		if !ok {
 			continue
 		}
-		plain, err := s.w.opts.Config.Open(s.state.start.Project, sealed, s.state.id+"/"+recs[i].Path)
+		plain, err := s.w.opts.Config.Open(st.start.Project, sealed, st.id+"/"+recs[i].Path)
 		if err != nil {
 			return nil, fmt.Errorf("open the checkpoint of step %s: %w", recs[i].Path, err)
 		}
@@ -191,6 +209,9 @@ func (s *segment) loop() error {
 		s.todo = append(s.todo, d.Perform...)
 		for _, path := range d.Abort {
 			s.forgetEffect(path)
+		}
+		if err := s.cancelChunks(d.Cancel); err != nil {
+			return err
 		}
 		if d.End != nil {
 			return s.finish(d.End)
@@ -391,7 +412,7 @@ func (s *segment) attemptOutcome(ctx context.Context, action interpret.Action) i
 		Redact:         s.redact.String,
 	}
 	started := s.w.opts.Now().UTC()
-	result, called := s.w.attempt(ctx, s, call)
+	result, called := s.w.attempt(ctx, s, call, action.Chunk)
 	return interpret.Outcome{
 		Result: result.Result, Fatal: result.Fatal, Interrupted: result.Interrupted, Called: called,
 		Attempt: schema.Attempt{
@@ -404,7 +425,7 @@ func (s *segment) attemptOutcome(ctx context.Context, action interpret.Action) i
 
 // attempt performs one attempt. A panic of a performer fails the attempt, not
 // the worker.
-func (w *Worker) attempt(ctx context.Context, s *segment, call steps.Call) (out steps.Outcome, called string) {
+func (w *Worker) attempt(ctx context.Context, s *segment, call steps.Call, chunk *interpret.Chunk) (out steps.Outcome, called string) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.log.Error("panic in a step", "run", call.Run, "step", call.Path, "panic", p, "stack", string(debug.Stack()))
@@ -412,6 +433,8 @@ func (w *Worker) attempt(ctx context.Context, s *segment, call steps.Call) (out 
 		}
 	}()
 	switch call.Step.Kind {
+	case interpret.KindChunk:
+		return w.performChunk(ctx, s, call, chunk)
 	case workflows.StepCall:
 		return w.performCall(ctx, s, call)
 	case workflows.StepEmit:

@@ -215,6 +215,12 @@ func (s *Service) Replay(ctx context.Context, project, id, fromStep, actor strin
 	if err != nil {
 		return nil, err
 	}
+	if old.Trigger.Kind == TriggerChunk {
+		return nil, &schema.Problem{
+			Type: schema.ProblemConflict, Title: "Conflict", Status: 409,
+			Detail: "run " + id + " executed a part of a loop of run " + old.Trigger.Parent + "; replay that one",
+		}
+	}
 	req := Request{
 		Project: project, Workflow: old.Workflow, Input: old.Input,
 		Trigger: old.Trigger,

@@ -8,6 +8,7 @@ import (
 
 	"paragon/engine/record"
 	"paragon/schema"
+	"paragon/workflows/interpret"
 )
 
 // start is what a run needs to begin, and to begin again: it is written once,
@@ -24,6 +25,8 @@ type start struct {
 	TraceParent string            `json:"traceParent,omitempty"`
 	// Caller is the step that called this run and waits for its end.
 	Caller *caller `json:"caller,omitempty"`
+	// Chunk is set for a run that executes a part of its caller's forEach.
+	Chunk *interpret.Chunk `json:"chunk,omitempty"`
 }
 
 // caller is a step of another run.

@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X paragon/schema/api/buildinfo.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: help build dev test check lint generate bench chaos soak fuzz services clean
+.PHONY: help build dev test check lint generate screens bench chaos soak fuzz services clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: ## Run gofmt, go vet and staticcheck
 
 generate: ## Write the generated files anew
 	$(GO) generate ./...
+
+screens: ## Make the pictures of the dashboard in docs/dashboard anew
+	$(GO) run ./docs/screens
 
 bench: ## Measure what Paragon promises, each figure next to its floor (writes bench.json)
 	$(GO) test ./engine/bench -v -count 1 -timeout 30m -args -bench.full -bench.json $(CURDIR)/bench.json

@@ -51,6 +51,7 @@ var plan = []struct {
 	{"engine/bench", []string{"schema", "schema/api", "workflows", "engine"}},
 	{"engine/chaos", []string{"schema", "schema/api", "workflows", "engine"}},
 	{"docs/gen", []string{"schema", "workflows"}},
+	{"docs/screens", []string{"schema", "schema/api", "tui"}},
 	{"tui", []string{"schema", "schema/api"}},
 	{"cmd/paragond", []string{"schema", "schema/api", "engine"}},
 	{"cmd/paragonctl", []string{"schema", "schema/api", "workflows", "workflows/interpret", "tui"}},

@@ -57,6 +57,8 @@ var views = []struct {
 	{"yaml", ":runs⏎o"},
 	{"dialog", ":runs⏎r"},
 	{"filter", ":runs⏎/status:failed since:1h"},
+	{"workflows", ":workflows⏎ss"},
+	{"audit", ":audit⏎"},
 	{"help", ":runs⏎?"},
 }
 

@@ -16,9 +16,13 @@ import (
 	"paragon/tui/theme"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+// updating tells whether golden files are rewritten; teatest registers the flag.
+func updating() bool { return flag.Lookup("update").Value.String() == "true" }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// teatest waits for an interrupt until the process ends.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/charmbracelet/x/exp/teatest/v2.NewTestModel.func2"))
+}
 
 // rig drives an App without a terminal: its commands run at once, its clock
 // and its frames come from the test.
@@ -141,7 +145,7 @@ func (r *rig) shows(texts ...string) {
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".txt")
-	if *update {
+	if updating() {
 		if err := os.MkdirAll("testdata", 0o777); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,73 @@
+package tui
+
+import (
+	"cmp"
+	"context"
+
+	tea "charm.land/bubbletea/v2"
+
+	"paragon/schema"
+	"paragon/schema/api"
+	"paragon/tui/cell"
+)
+
+// newWorkflows lists the workflows.
+func newWorkflows() *listing[api.StoredResource] {
+	name := func(w api.StoredResource) string { return w.Metadata.Name }
+	return &listing[api.StoredResource]{
+		title:   "workflows",
+		missing: "This server has no workflows.",
+		ask: func(a *App, v *listing[api.StoredResource]) tea.Cmd {
+			return ask(a, &v.q, a.allWorkflows, func(a *App, all []api.StoredResource) tea.Cmd { return v.show(a, all) })
+		},
+		list: list[api.StoredResource]{id: name, empty: "No workflows yet: `paragonctl apply -f FILE` brings some.", sortBy: -1,
+			columns: []column[api.StoredResource]{
+				{title: "workflow", width: 20, grow: true, text: func(_ *App, w api.StoredResource) string { return cell.Safe(name(w)) },
+					compare: func(x, y api.StoredResource) int { return cmp.Compare(name(x), name(y)) }},
+				{title: "revision", width: 9, right: true, text: func(_ *App, w api.StoredResource) string { return count(w.Status.Revision) },
+					compare: func(x, y api.StoredResource) int { return cmp.Compare(x.Status.Revision, y.Status.Revision) }},
+				{title: "changed", width: 8, right: true, text: func(a *App, w api.StoredResource) string { return age(a.now(), w.Status.UpdatedAt) },
+					compare: func(x, y api.StoredResource) int { return x.Status.UpdatedAt.Compare(y.Status.UpdatedAt) }},
+				{title: "by", width: 16, text: func(_ *App, w api.StoredResource) string { return cell.Safe(w.Status.UpdatedBy) },
+					compare: func(x, y api.StoredResource) int { return cmp.Compare(x.Status.UpdatedBy, y.Status.UpdatedBy) }},
+				{title: "source", width: 30, drop: 1, text: func(_ *App, w api.StoredResource) string { return cell.Safe(w.Status.Source) }},
+			}},
+		on: func(a *App, w api.StoredResource, key string) (tea.Cmd, bool) {
+			switch key {
+			case "enter":
+				return a.push(newRuns(runFilter{Workflow: name(w)})), true
+			case "e":
+				return a.push(newFailures(runFilter{Workflow: name(w)})), true
+			case "y":
+				return a.copy(name(w)), true
+			case "o":
+				ref := schema.Ref{Kind: schema.KindWorkflow, Name: name(w)}
+				return a.openYAML("workflow "+cell.Safe(name(w)), func(ctx context.Context) (any, error) { return a.client.Get(ctx, ref) }), true
+			}
+			return nil, false
+		},
+		help: func(*App) []binding {
+			return []binding{
+				{key: "enter", does: "its runs", line: true},
+				{key: "e", does: "its failures", line: true},
+				{key: "o", does: "open as YAML", line: true},
+				{key: "y", does: "copy the name"},
+			}
+		},
+	}
+}
+
+// allWorkflows reads the workflows, page by page.
+func (a *App) allWorkflows(ctx context.Context) ([]api.StoredResource, error) {
+	var all []api.StoredResource
+	for cursor := ""; ; {
+		page, err := a.client.List(ctx, schema.KindWorkflow, cursor, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if cursor = page.NextCursor; cursor == "" {
+			return all, nil
+		}
+	}
+}

@@ -129,7 +129,9 @@ func newStatus(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the server, the project, who you are and why",
-		Args:  command.Args(0, 0, ""),
+		Example: `  paragonctl auth status
+  paragonctl auth status --context production -o json`,
+		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.out.Check(); err != nil {
 				return err
@@ -194,10 +196,11 @@ func (o *StatusOptions) run(ctx context.Context) error {
 
 func newLogout(env *command.Env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "logout",
-		Short: "Forget the token of the context",
-		Long:  `Forget the token of the context. The key itself stays valid: "key delete" ends it.`,
-		Args:  command.Args(0, 0, ""),
+		Use:     "logout",
+		Short:   "Forget the token of the context",
+		Long:    `Forget the token of the context. The key itself stays valid: "key delete" ends it.`,
+		Example: `  paragonctl auth logout`,
+		Args:    command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := env.Connection()
 			if err != nil {

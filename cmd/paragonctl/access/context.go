@@ -45,7 +45,9 @@ func newContextList(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"},
 		Short: "List contexts",
-		Args:  command.Args(0, 0, ""),
+		Example: `  paragonctl context list
+  paragonctl context list -o json`,
+		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.out.Check(); err != nil {
 				return err
@@ -103,6 +105,7 @@ func newContextUse(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:               "use NAME",
 		Short:             "Make a context the current one",
+		Example:           `  paragonctl context use production`,
 		Args:              command.Args(1, 1, "a context's name"),
 		ValidArgsFunction: completeContexts(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -203,8 +206,10 @@ type ContextViewOptions struct {
 func newContextView(env *command.Env) *cobra.Command {
 	o := &ContextViewOptions{env: env}
 	cmd := &cobra.Command{
-		Use:               "view [NAME]",
-		Short:             "Show a context, by default the current one, without its token",
+		Use:   "view [NAME]",
+		Short: "Show a context, by default the current one, without its token",
+		Example: `  paragonctl context view
+  paragonctl context view staging -o json`,
 		Args:              command.Args(0, 1, "a context's name"),
 		ValidArgsFunction: completeContexts(env),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -36,7 +36,9 @@ func newKeyList(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"},
 		Short: "List API keys: roles, expiry and last use, never tokens",
-		Args:  command.Args(0, 0, ""),
+		Example: `  paragonctl key list
+  paragonctl key list -o wide`,
+		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.out.Check(); err != nil {
 				return err
@@ -156,8 +158,9 @@ func newKeyDelete(env *command.Env) *cobra.Command {
 	o := &KeyDeleteOptions{env: env}
 	cmd := &cobra.Command{
 		Use: "delete ID...", Aliases: []string{"rm"},
-		Short: "End API keys; requests with their tokens are refused from then on",
-		Args:  command.Args(1, -1, "the id of a key"),
+		Short:   "End API keys; requests with their tokens are refused from then on",
+		Example: `  paragonctl key delete k01jd9q2v5m8x4t7`,
+		Args:    command.Args(1, -1, "the id of a key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.ids = cmd, args
 			return o.run(cmd.Context())

@@ -82,6 +82,10 @@ http://127.0.0.1:7420. Contexts are kept in $XDG_CONFIG_HOME/paragon/config.json
 Exit codes: 0 done; 1 failure, also of a run that was waited for; 2 usage;
 3 not found; 4 refused; 5 conflict; 6 invalid input; 7 timed out; 8 server
 unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
+		Example: `  paragonctl init
+  paragonctl apply -f workflows/
+  paragonctl trigger hello --input '{"name": "Ada"}' --wait
+  paragonctl runs list --status failed --since 1h`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -90,7 +94,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 			env.NoInput = env.Flags.NoInput
 		},
 		SuggestionsMinimumDistance: 2,
-		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: false},
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetIn(env.In)
 	root.SetOut(env.Out)
@@ -109,13 +113,13 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 	}
 	add(groupConfig,
 		manifest.NewInit(env), manifest.NewValidate(env), manifest.NewFormat(env), manifest.NewDiff(env), manifest.NewApply(env),
-		resource.NewGet(env), resource.NewDescribe(env), resource.NewDelete(env),
+		resource.NewGet(env), resource.NewDescribe(env), resource.NewEdit(env), resource.NewDelete(env),
 		resource.NewHistory(env), resource.NewRollback(env), resource.NewExport(env),
 		manifest.NewExplain(env), manifest.NewSchema(env),
 	)
-	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), dash.New(env))
+	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), run.NewEvent(env), dash.New(env))
 	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env))
-	root.AddCommand(newVersion(env))
+	root.AddCommand(newVersion(env), newCompletion(env))
 
 	flags := root.PersistentFlags()
 	flags.StringVar(&env.Flags.Server, "server", "", "address of the server")

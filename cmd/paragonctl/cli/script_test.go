@@ -72,7 +72,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 // environment is what processes of the script see.
 func environment(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"HOME", "PATH", "PWD", "TERM", "NO_COLOR", "TMPDIR", "PARAGON_SERVER", "PARAGON_TOKEN", "PARAGON_PROJECT", "PARAGON_CONTEXT", "PARAGON_CONFIG", "GORACE"} {
+	for _, name := range []string{"HOME", "PATH", "PWD", "TERM", "NO_COLOR", "TMPDIR", "PARAGON_SERVER", "PARAGON_TOKEN", "PARAGON_PROJECT", "PARAGON_CONTEXT", "PARAGON_CONFIG", "GORACE", "EDITOR", "VISUAL"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}

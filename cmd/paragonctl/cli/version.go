@@ -30,7 +30,9 @@ func newVersion(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Show the versions of paragonctl and of the server",
-		Args:  command.Args(0, 0, ""),
+		Example: `  paragonctl version
+  paragonctl version --client -o json`,
+		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.out.Check(); err != nil {
 				return err

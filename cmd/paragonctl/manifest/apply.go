@@ -12,6 +12,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/output"
+	"paragon/cmd/paragonctl/internal/plan"
 	"paragon/cmd/paragonctl/internal/source"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema"
@@ -104,13 +105,20 @@ func (o *ApplyOptions) run(ctx context.Context) error {
 	defer client.Close()
 	opts := api.ApplyOptions{DryRun: o.dryRun == "server", Prune: o.prune}
 	if o.prune && !opts.DryRun {
-		if err := o.confirmPrune(ctx, client, req); err != nil {
+		if err := o.confirmPrune(ctx, client, set, req); err != nil {
 			return err
 		}
 	}
+	done := o.env.Progress(fmt.Sprintf("applying %s", count(len(set.Documents), "document")))
 	result, err := client.Apply(ctx, *req, opts)
+	done()
 	if err != nil {
 		return fmt.Errorf("apply: %w", serverFindings(o.env, o.format, err))
+	}
+	if o.format == "github" {
+		if err := o.env.StepSummary(outcome(result)); err != nil {
+			return err
+		}
 	}
 	return o.print(ctx, result)
 }
@@ -143,25 +151,37 @@ func serverFindings(env *command.Env, format findingsFormat, err error) error {
 }
 
 // confirmPrune shows what --prune would delete and makes sure that it is meant.
-func (o *ApplyOptions) confirmPrune(ctx context.Context, client *api.Client, req *api.ApplyRequest) error {
-	plan, err := client.Apply(ctx, *req, api.ApplyOptions{DryRun: true, Prune: true})
+func (o *ApplyOptions) confirmPrune(ctx context.Context, client *api.Client, set *source.Set, req *api.ApplyRequest) error {
+	dry, err := client.Apply(ctx, *req, api.ApplyOptions{DryRun: true, Prune: true})
 	if err != nil {
 		return fmt.Errorf("apply: %w", serverFindings(o.env, o.format, err))
 	}
-	var doomed []string
-	for _, item := range plan.Items {
-		if item.Action == api.ActionDelete {
-			doomed = append(doomed, item.Ref.String())
-		}
-	}
-	if len(doomed) == 0 {
+	dry.Items = slices.DeleteFunc(dry.Items, func(i api.ApplyItem) bool { return i.Action != api.ActionDelete })
+	if len(dry.Items) == 0 {
 		return nil
 	}
-	fmt.Fprintf(o.env.Err, "--prune deletes %s of set %s:\n", count(len(doomed), "resource"), terminal.Safe(o.set))
-	for _, name := range doomed {
-		fmt.Fprintf(o.env.Err, "  %s\n", terminal.Safe(name))
+	if err := plan.Complete(ctx, client, set, dry); err != nil {
+		return fmt.Errorf("apply: %w", err)
 	}
-	return o.env.Confirmed(o.cmd, o.yes, fmt.Sprintf("Delete %s?", count(len(doomed), "resource")))
+	var b strings.Builder
+	fmt.Fprintf(&b, "--prune deletes %s of set %s:\n", count(len(dry.Items), "resource"), terminal.Safe(o.set))
+	plan.Text(&b, o.env.ErrStyle(), dry.Items)
+	io.WriteString(o.env.Err, b.String())
+	return o.env.Confirmed(o.cmd, o.yes, fmt.Sprintf("Delete %s?", count(len(dry.Items), "resource")))
+}
+
+// outcome is what was applied, for the page of a GitHub job.
+func outcome(result *api.ApplyResult) string {
+	var b strings.Builder
+	tally := map[string]int{}
+	for _, item := range result.Items {
+		did := word(item.Action)
+		tally[did]++
+		if item.Action != api.ActionUnchanged {
+			fmt.Fprintf(&b, "- `%s` %s, revision %d\n", item.Ref, did, item.Revision)
+		}
+	}
+	return fmt.Sprintf("### Applied: %s\n\n%s\n", summary(tally), b.String())
 }
 
 // word is what a person is told that apply did.

@@ -10,6 +10,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/output"
+	"paragon/cmd/paragonctl/internal/plan"
 	"paragon/cmd/paragonctl/internal/source"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
@@ -34,8 +35,16 @@ func NewDiff(env *command.Env) *cobra.Command {
 		Long: `Show what apply would change, as a tree down to the field; secrets by their digests. The exit
 code is 0 when nothing differs, 1 when something does, above 1 on an error.
 
+What would be created or deleted is shown in full. --format markdown prints the plan
+as a comment for a pull request; --format github writes it to the page of the job, and
+findings as annotations.
+
 PARAGONCTL_EXTERNAL_DIFF names a program that shows the differences instead: it is
 called with two directories, of what the server has and of what the documents say.`,
+		Example: `  paragonctl diff -f workflows/ -R
+  paragonctl diff -f workflows/ --set shop --prune
+  paragonctl diff -f workflows/ --format markdown > comment.md
+  PARAGONCTL_EXTERNAL_DIFF="git diff --no-index" paragonctl diff -f workflows/`,
 		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := o.run(cmd.Context())
@@ -47,7 +56,7 @@ called with two directories, of what the server has and of what the documents sa
 		},
 	}
 	o.source.Register(cmd)
-	o.format.register(cmd)
+	o.format.register(cmd, "markdown")
 	cmd.Flags().BoolVar(&o.prune, "prune", false, "also what apply --prune would delete")
 	cmd.Flags().StringVar(&o.set, "set", "", "name of what is applied together")
 	o.out.Register(cmd)
@@ -58,8 +67,11 @@ func (o *DiffOptions) run(ctx context.Context) error {
 	if o.prune && o.set == "" {
 		return command.Usage("--prune needs --set: it is about what the same set applied before")
 	}
-	if err := o.format.check(); err != nil {
+	if err := o.format.check("markdown"); err != nil {
 		return err
+	}
+	if o.format == "markdown" && !o.out.ForPeople() {
+		return command.Usage("--format markdown prints text and can't be had with -o, --jq or --template")
 	}
 	if err := o.out.Check(); err != nil {
 		return err
@@ -76,28 +88,49 @@ func (o *DiffOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	plan, err := client.Apply(ctx, *req, api.ApplyOptions{DryRun: true, Prune: o.prune})
+	result, err := client.Apply(ctx, *req, api.ApplyOptions{DryRun: true, Prune: o.prune})
 	if err != nil {
 		return fmt.Errorf("diff: %w", serverFindings(o.env, o.format, err))
 	}
+	if err := plan.Complete(ctx, client, set, result); err != nil {
+		return fmt.Errorf("diff: %w", err)
+	}
+	if o.format == "github" || o.format == "markdown" {
+		if err := o.forReview(result); err != nil {
+			return err
+		}
+	}
 	program := o.env.Getenv("PARAGONCTL_EXTERNAL_DIFF")
-	if o.out.ForPeople() && strings.TrimSpace(program) != "" && plan.Changed {
-		err = o.external(ctx, program, client, set, plan)
-	} else {
-		err = o.print(ctx, plan)
+	switch {
+	case o.format == "markdown":
+	case o.out.ForPeople() && strings.TrimSpace(program) != "" && result.Changed:
+		err = o.external(ctx, program, client, set, result)
+	default:
+		err = o.print(ctx, result)
 	}
 	if err != nil {
 		return err
 	}
-	if plan.Changed {
+	if result.Changed {
 		return &command.Quiet{Code: 1}
 	}
 	return nil
 }
 
-func (o *DiffOptions) print(ctx context.Context, plan *api.ApplyResult) error {
-	view := output.View{Value: plan, Items: []any{}}
-	for _, item := range plan.Items {
+// forReview writes the plan for those who read the change: as the text of a
+// comment to standard output, or to the page of a GitHub job.
+func (o *DiffOptions) forReview(result *api.ApplyResult) error {
+	text := plan.Markdown("Paragon plan", result.Items)
+	if o.format == "github" {
+		return o.env.StepSummary(text)
+	}
+	_, err := io.WriteString(o.env.Out, terminal.SafeLines(text))
+	return err
+}
+
+func (o *DiffOptions) print(ctx context.Context, result *api.ApplyResult) error {
+	view := output.View{Value: result, Items: []any{}}
+	for _, item := range result.Items {
 		if item.Action == api.ActionUnchanged {
 			continue
 		}
@@ -106,26 +139,9 @@ func (o *DiffOptions) print(ctx context.Context, plan *api.ApplyResult) error {
 	}
 	view.Text = func(w io.Writer, style terminal.Style) error {
 		var b strings.Builder
-		for _, item := range plan.Items {
-			if item.Action != api.ActionUnchanged {
-				itemText(&b, style, item)
-			}
-		}
+		plan.Text(&b, style, result.Items)
 		_, err := io.WriteString(w, b.String())
 		return err
 	}
 	return o.out.Print(ctx, o.env.Streams, view)
-}
-
-// itemText writes what changes in one resource.
-func itemText(b *strings.Builder, style terminal.Style, item api.ApplyItem) {
-	verb := map[api.Action]string{
-		api.ActionCreate: "would be created", api.ActionUpdate: "would change", api.ActionDelete: "would be deleted",
-	}[item.Action]
-	fmt.Fprintf(b, "%s %s", style.Bold(terminal.Safe(item.Ref.String())), verb)
-	if item.Revision > 0 {
-		fmt.Fprintf(b, " (revision %d)", item.Revision)
-	}
-	b.WriteByte('\n')
-	changeTree(item.Changes).write(b, style, "  ")
 }

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,14 +15,20 @@ import (
 // findingsFormat is the --format flag: for whom findings are written.
 type findingsFormat string
 
-func (f *findingsFormat) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar((*string)(f), "format", "text", "how findings are written: text, or github for annotations in GitHub Actions")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "github"}, cobra.ShellCompDirectiveNoFileComp))
+// register adds the flag to a command that knows more formats, too.
+func (f *findingsFormat) register(cmd *cobra.Command, more ...string) {
+	usage := "how findings are written: text, or github for annotations in GitHub Actions"
+	if len(more) > 0 {
+		usage += "; or the plan as " + strings.Join(more, ", ")
+	}
+	cmd.Flags().StringVar((*string)(f), "format", "text", usage)
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(append([]string{"text", "github"}, more...), cobra.ShellCompDirectiveNoFileComp))
 }
 
-func (f findingsFormat) check() error {
-	if f != "text" && f != "github" {
-		return command.Usage("--format %s: it is text or github", string(f))
+func (f findingsFormat) check(more ...string) error {
+	known := append([]string{"text", "github"}, more...)
+	if !slices.Contains(known, string(f)) {
+		return command.Usage("--format %s: it is one of %s", string(f), strings.Join(known, ", "))
 	}
 	return nil
 }
@@ -33,19 +40,19 @@ func (f findingsFormat) github(env *command.Env, title string, findings []schema
 		return nil
 	}
 	command.WriteGitHub(env.Out, findings)
-	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n", title)
-	if len(findings) > 0 {
-		b.WriteString("| Where | What |\n|---|---|\n")
-		for _, d := range findings {
-			where := d.File
-			if d.Line > 0 {
-				where = fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)
-			}
-			fmt.Fprintf(&b, "| %s | %s |\n", cell(where), cell(d.Message))
-		}
-		b.WriteByte('\n')
+	if len(findings) == 0 {
+		return nil
 	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s\n\n| Where | What |\n|---|---|\n", title)
+	for _, d := range findings {
+		where := d.File
+		if d.Line > 0 {
+			where = fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", cell(where), cell(d.Message))
+	}
+	b.WriteByte('\n')
 	return env.StepSummary(b.String())
 }
 

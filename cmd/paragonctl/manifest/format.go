@@ -33,6 +33,8 @@ func NewFormat(env *command.Env) *cobra.Command {
 Comments, the order of keys and the meaning stay. Standard input (-f -) goes to
 standard output. With --check nothing is written, and the exit code is 1 when a
 file has another layout.`,
+		Example: `  paragonctl fmt -f workflows/ -R
+  paragonctl fmt --check -f workflows/ -R`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.source.Paths = append(o.source.Paths, args...)
 			return o.run()

@@ -32,7 +32,9 @@ func NewInit(env *command.Env) *cobra.Command {
 		Use:   "init [DIRECTORY]",
 		Short: "Write a first workflow to start from",
 		Long:  "Write a first workflow to start from. Files that are there are never replaced.",
-		Args:  command.Args(0, 1, "a directory"),
+		Example: `  paragonctl init
+  paragonctl init my-workflows`,
+		Args: command.Args(0, 1, "a directory"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				o.dir = args[0]

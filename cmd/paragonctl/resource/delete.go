@@ -35,6 +35,8 @@ func NewDelete(env *command.Env) *cobra.Command {
 		Short: "Delete resources",
 		Long: `Delete resources. Their revisions are kept: "rollback" brings one back. Runs that
 have started go on.`,
+		Example: `  paragonctl delete workflow lead-sync
+  paragonctl delete workflow/lead-sync secret/CRM_TOKEN --yes`,
 		Args:              command.Args(1, -1, "a kind and a name"),
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {

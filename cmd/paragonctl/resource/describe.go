@@ -27,8 +27,10 @@ type DescribeOptions struct {
 func NewDescribe(env *command.Env) *cobra.Command {
 	o := &DescribeOptions{env: env}
 	return &cobra.Command{
-		Use:               "describe KIND NAME",
-		Short:             "Tell about a resource: triggers, steps, latest runs",
+		Use:   "describe KIND NAME",
+		Short: "Tell about a resource: triggers, steps, latest runs",
+		Example: `  paragonctl describe workflow lead-sync
+  paragonctl describe secret CRM_TOKEN`,
 		Args:              command.Args(1, 2, "a kind and a name"),
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {

@@ -1,23 +1,20 @@
 package resource
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/source"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema"
 	"paragon/schema/api"
-	"paragon/workflows"
 )
 
 // ExportOptions are what `export` takes.
@@ -40,6 +37,9 @@ the named ones, to standard output or one file each to a directory.
 
 The value of a secret never leaves the server; its document says
 "valueFrom: {env: NAME}" instead.`,
+		Example: `  paragonctl export --dir workflows
+  paragonctl export workflow lead-sync > lead-sync.yaml
+  paragonctl export --context staging | paragonctl diff --context production -f -`,
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			switch len(args) {
@@ -87,7 +87,7 @@ func (o *ExportOptions) run(ctx context.Context) error {
 		items = append(items, *item)
 	}
 	for i, item := range items {
-		text, err := document(item)
+		text, err := source.Write(item)
 		if err != nil {
 			return fmt.Errorf("export %s: %w", refOf(item), err)
 		}
@@ -137,43 +137,4 @@ func (o *ExportOptions) write(item api.StoredResource, text []byte) error {
 		err = closeErr
 	}
 	return err
-}
-
-// document is a resource as someone would write it.
-func document(item api.StoredResource) ([]byte, error) {
-	r := item.Resource
-	r.APIVersion = schema.APIVersion
-	switch r.Kind {
-	case schema.KindWorkflow:
-		r.Spec = inOrder[schema.WorkflowSpec](r.Spec)
-	case schema.KindSecret:
-		var spec schema.SecretSpec
-		if err := json.Unmarshal(r.Spec, &spec); err != nil {
-			return nil, err
-		}
-		text, err := json.Marshal(schema.SecretSpec{Description: spec.Description, ValueFrom: &schema.SecretSource{Env: r.Metadata.Name}})
-		if err != nil {
-			return nil, err
-		}
-		r.Spec = text
-	}
-	return workflows.MarshalYAML(r)
-}
-
-// inOrder writes a spec with its fields in the order in which people write
-// them, unless this version doesn't know all of them.
-func inOrder[T any](spec json.RawMessage) json.RawMessage {
-	var typed T
-	if json.Unmarshal(spec, &typed) != nil {
-		return spec
-	}
-	text, err := json.Marshal(typed)
-	if err != nil {
-		return spec
-	}
-	var before, after any
-	if json.Unmarshal(spec, &before) != nil || json.Unmarshal(text, &after) != nil || !reflect.DeepEqual(before, after) {
-		return spec
-	}
-	return bytes.Clone(text)
 }

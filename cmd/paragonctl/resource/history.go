@@ -25,8 +25,10 @@ type HistoryOptions struct {
 func NewHistory(env *command.Env) *cobra.Command {
 	o := &HistoryOptions{env: env}
 	cmd := &cobra.Command{
-		Use:               "history KIND NAME",
-		Short:             "List the revisions of a resource, newest first",
+		Use:   "history KIND NAME",
+		Short: "List the revisions of a resource, newest first",
+		Example: `  paragonctl history workflow lead-sync
+  paragonctl history workflow lead-sync -o wide`,
 		Args:              command.Args(1, 2, "a kind and a name"),
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -92,6 +94,8 @@ func NewRollback(env *command.Env) *cobra.Command {
 		Short: "Write an earlier revision of a resource again",
 		Long: `Write an earlier revision of a resource again, as a new revision: the one before
 the current, or the one that --to names. "history" lists them.`,
+		Example: `  paragonctl rollback workflow lead-sync
+  paragonctl rollback workflow lead-sync --to 3 --yes`,
 		Args:              command.Args(1, 2, "a kind and a name"),
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {

@@ -27,6 +27,7 @@ func newCancel(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "cancel RUN...",
 		Short:             "Stop runs, and the requests that they have in flight",
+		Example:           `  paragonctl runs cancel r01jd9q2v5m8x4t7k3n6p0w1e2zz00`,
 		Args:              command.Args(1, -1, "the id of a run"),
 		ValidArgsFunction: complete.Runs(env, schema.RunQueued, schema.RunRunning, schema.RunWaiting),
 		RunE: func(cmd *cobra.Command, args []string) error {

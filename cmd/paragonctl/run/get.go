@@ -28,9 +28,11 @@ type GetOptions struct {
 func newGet(env *command.Env) *cobra.Command {
 	o := &GetOptions{env: env}
 	cmd := &cobra.Command{
-		Use:               "get RUN",
-		Aliases:           []string{"show"},
-		Short:             "Show a run: state, input, output and error",
+		Use:     "get RUN",
+		Aliases: []string{"show"},
+		Short:   "Show a run: state, input, output and error",
+		Example: `  paragonctl runs get r01jd9q2v5m8x4t7k3n6p0w1e2zz00
+  paragonctl runs get r01jd9q2v5m8x4t7k3n6p0w1e2zz00 --jq .output`,
 		Args:              command.Args(1, 1, "the id of a run"),
 		ValidArgsFunction: complete.Runs(env),
 		RunE: func(cmd *cobra.Command, args []string) error {

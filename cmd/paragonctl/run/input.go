@@ -19,13 +19,13 @@ import (
 // own.
 const maxInput = 16 << 20
 
-// readInput reads what --input says: JSON, @FILE or - for standard input. Empty
-// is no input.
-func readInput(env *command.Env, text string) (json.RawMessage, error) {
+// readJSON reads what a flag such as --input says: JSON, @FILE or - for standard
+// input. Empty is no input.
+func readJSON(env *command.Env, flag, text string) (json.RawMessage, error) {
 	if text == "" {
 		return nil, nil
 	}
-	from, body := "--input", []byte(text)
+	from, body := flag, []byte(text)
 	switch {
 	case text == "-":
 		from = "standard input"

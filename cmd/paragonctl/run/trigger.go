@@ -89,7 +89,7 @@ func (o *TriggerOptions) run(ctx context.Context) error {
 	if o.inputs != "" {
 		return o.many(ctx, client)
 	}
-	input, err := readInput(o.env, o.input)
+	input, err := readJSON(o.env, "--input", o.input)
 	if err != nil {
 		return err
 	}

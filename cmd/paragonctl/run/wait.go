@@ -123,7 +123,9 @@ func NewWait(env *command.Env) *cobra.Command {
 		Use:   "wait RUN...",
 		Short: "Wait until runs have ended",
 		Long:  "Wait until runs have ended. The exit code is 1 when one failed or was canceled, 7 when the timeout passed first.",
-		Args:  command.Args(1, -1, "the id of a run"),
+		Example: `  paragonctl wait r01jd9q2v5m8x4t7k3n6p0w1e2zz00 --timeout 5m
+  paragonctl wait $(paragonctl trigger lead-sync --inputs leads.jsonl -o name)`,
+		Args: command.Args(1, -1, "the id of a run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.ids = args
 			if err := o.out.Check(); err != nil {

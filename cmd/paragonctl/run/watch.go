@@ -197,9 +197,11 @@ type WatchOptions struct {
 func newWatch(env *command.Env) *cobra.Command {
 	o := &WatchOptions{env: env}
 	cmd := &cobra.Command{
-		Use:               "watch RUN",
-		Short:             "Show the steps of a run live until it has ended",
-		Long:              "Show the steps of a run live until it has ended. The exit code is 1 when it failed or was canceled.",
+		Use:   "watch RUN",
+		Short: "Show the steps of a run live until it has ended",
+		Long:  "Show the steps of a run live until it has ended. The exit code is 1 when it failed or was canceled.",
+		Example: `  paragonctl runs watch r01jd9q2v5m8x4t7k3n6p0w1e2zz00
+  paragonctl runs watch r01jd9q2v5m8x4t7k3n6p0w1e2zz00 --timeout 10m`,
 		Args:              command.Args(1, 1, "the id of a run"),
 		ValidArgsFunction: complete.Runs(env, schema.RunQueued, schema.RunRunning, schema.RunWaiting),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -141,3 +141,11 @@ func TestParseTime(t *testing.T) {
 		t.Errorf("yesterday: %v", err)
 	}
 }
+
+// A hint around an error leaves its code as it is.
+func TestAHintKeepsTheCode(t *testing.T) {
+	err := WithTry(fmt.Errorf("edit: %w", WithTry(Usage("no"), "one")), "two")
+	if got := ExitCode(err); got != ExitUsage {
+		t.Errorf("exit code %d, want %d", got, ExitUsage)
+	}
+}

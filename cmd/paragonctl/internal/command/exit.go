@@ -70,20 +70,19 @@ func failf(format string, args ...any) error { return fmt.Errorf(format, args...
 // ExitCode is the exit code of a command that ended with the error.
 func ExitCode(err error) int {
 	var (
-		failure     *Failure
 		quiet       *Quiet
 		problem     *schema.Problem
 		unreachable *api.UnreachableError
 	)
-	switch {
+	switch code := ownCode(err); {
 	case err == nil:
 		return ExitOK
 	case errors.As(err, &quiet):
 		return quiet.Code
 	case errors.Is(err, ErrInterrupted), errors.Is(err, context.Canceled):
 		return ExitInterrupted
-	case errors.As(err, &failure) && failure.Code != 0:
-		return failure.Code
+	case code != 0:
+		return code
 	case errors.Is(err, ErrWaited):
 		return ExitTimeout
 	case errors.As(err, &problem):
@@ -94,6 +93,19 @@ func ExitCode(err error) int {
 		return ExitTimeout
 	}
 	return ExitFailure
+}
+
+// ownCode is the code of the outermost failure that has one, 0 for none: a
+// failure that only adds a hint leaves the code to what it wraps.
+func ownCode(err error) int {
+	var failure *Failure
+	for errors.As(err, &failure) {
+		if failure.Code != 0 {
+			return failure.Code
+		}
+		err = failure.Err
+	}
+	return 0
 }
 
 func problemCode(p *schema.Problem) int {

@@ -31,6 +31,15 @@ func Resources(env *command.Env, kind schema.Kind) completion {
 
 // Names lists the names of a kind for completion.
 func Names(ctx context.Context, env *command.Env, kind schema.Kind) []cobra.Completion {
+	var names []cobra.Completion
+	for _, item := range Stored(ctx, env, kind) {
+		names = append(names, item.Metadata.Name)
+	}
+	return names
+}
+
+// Stored lists the first hundred resources of a kind.
+func Stored(ctx context.Context, env *command.Env, kind schema.Kind) []api.StoredResource {
 	client, ctx, cancel := connect(ctx, env)
 	if client == nil {
 		return nil
@@ -41,11 +50,7 @@ func Names(ctx context.Context, env *command.Env, kind schema.Kind) []cobra.Comp
 	if err != nil {
 		return nil
 	}
-	var names []cobra.Completion
-	for _, item := range list.Items {
-		names = append(names, item.Metadata.Name)
-	}
-	return names
+	return list.Items
 }
 
 // Runs completes arguments with the ids of the latest runs of some statuses

@@ -36,6 +36,7 @@ type Server struct {
 	resources map[schema.Ref][]api.StoredResource
 	runs      []*fakeRun
 	byKey     map[string]string
+	events    map[string]bool
 	keys      []api.Key
 	flaky     int
 }
@@ -45,6 +46,7 @@ func Start() *Server {
 	s := &Server{
 		resources: map[schema.Ref][]api.StoredResource{},
 		byKey:     map[string]string{},
+		events:    map[string]bool{},
 		keys:      []api.Key{{ID: "k1", Name: "ada", Role: "owner", CreatedAt: Now.Add(-48 * time.Hour), LastUsed: Now}},
 	}
 	s.arrived = sync.NewCond(&s.mu)
@@ -66,6 +68,7 @@ func Start() *Server {
 		"POST " + project + "/runs/{id}/cancel":       s.cancel,
 		"POST " + project + "/runs/{id}/replay":       s.replay,
 		"POST " + project + "/runs/replay":            s.replayMany,
+		"POST " + project + "/events":                 s.event,
 		"GET " + project + "/keys":                    s.listKeys,
 		"POST " + project + "/keys":                   s.createKey,
 		"DELETE " + project + "/keys/{id}":            s.deleteKey,

@@ -104,7 +104,7 @@ func (s Style) Action(word string) string {
 	switch word {
 	case "created":
 		return s.Good(word)
-	case "configured":
+	case "configured", "rotated":
 		return s.Active(word)
 	case "deleted":
 		return s.Notice(word)

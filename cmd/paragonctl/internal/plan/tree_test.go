@@ -1,4 +1,4 @@
-package manifest
+package plan
 
 import (
 	"encoding/json"

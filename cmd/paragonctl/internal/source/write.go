@@ -1,0 +1,60 @@
+package source
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+
+	"paragon/schema"
+	"paragon/schema/api"
+	"paragon/workflows"
+)
+
+// Write is a stored resource as someone would write it, so that applying it
+// changes nothing. A secret says where its value comes from instead of what it
+// is.
+func Write(item api.StoredResource) ([]byte, error) {
+	r := item.Resource
+	r.APIVersion = schema.APIVersion
+	r.Spec = InOrder(r)
+	if r.Kind == schema.KindSecret {
+		var spec schema.SecretSpec
+		if err := json.Unmarshal(r.Spec, &spec); err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal(schema.SecretSpec{Description: spec.Description, ValueFrom: &schema.SecretSource{Env: r.Metadata.Name}})
+		if err != nil {
+			return nil, err
+		}
+		r.Spec = text
+	}
+	return workflows.MarshalYAML(r)
+}
+
+// InOrder is the spec of a resource with its fields in the order in which people
+// write them, unless this version doesn't know all of them.
+func InOrder(r schema.Resource) json.RawMessage {
+	switch r.Kind {
+	case schema.KindWorkflow:
+		return inOrder[schema.WorkflowSpec](r.Spec)
+	case schema.KindSecret:
+		return inOrder[schema.SecretSpec](r.Spec)
+	}
+	return r.Spec
+}
+
+func inOrder[T any](spec json.RawMessage) json.RawMessage {
+	var typed T
+	if json.Unmarshal(spec, &typed) != nil {
+		return spec
+	}
+	text, err := json.Marshal(typed)
+	if err != nil {
+		return spec
+	}
+	var before, after any
+	if json.Unmarshal(spec, &before) != nil || json.Unmarshal(text, &after) != nil || !reflect.DeepEqual(before, after) {
+		return spec
+	}
+	return bytes.Clone(text)
+}

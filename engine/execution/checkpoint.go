@@ -136,7 +136,10 @@ func (s *segment) finish(end *interpret.End) error {
 	run := s.state.skeleton()
 	ended := s.w.opts.Now().UTC()
 	run.Status, run.EndedAt = end.Status, &ended
-	run.Output, run.Error, run.Attempts = end.Output, end.Error, s.machine.Attempts()
+	run.Output, run.Error = end.Output, end.Error
+	if s.machine != nil {
+		run.Attempts = s.machine.Attempts()
+	}
 	sealed, err := s.sealedOutput(run)
 	if err != nil {
 		return err

@@ -58,7 +58,7 @@ func (s *segment) partOf(in interpret.Input, history []schema.StepRecord) (*inte
 	if err != nil {
 		return nil, fmt.Errorf("load run %s, of which this is a part: %w", parent, err)
 	}
-	if st != nil && !st.status.Ended() {
+	if st != nil && st.damage == nil && !st.status.Ended() {
 		records, err := s.opened(st)
 		if err != nil {
 			return nil, err

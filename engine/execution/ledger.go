@@ -171,7 +171,7 @@ func (l *ledger) sendAccept(ctx context.Context, ln *lane, reqs []acceptance, ar
 }
 
 // claim takes the queued ones among the runs for this worker.
-func (l *ledger) claim(ctx context.Context, ln *lane, ids []string) ([]*state, []error) {
+func (l *ledger) claim(ctx context.Context, ln *lane, ids []string) ([]*state, error) {
 	args := make([]any, 0, 2+len(ids))
 	args = append(args, ms(l.now()), l.worker)
 	for _, id := range ids {
@@ -179,10 +179,9 @@ func (l *ledger) claim(ctx context.Context, ln *lane, ids []string) ([]*state, [
 	}
 	reply, err := claimScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
 	if err != nil {
-		return nil, []error{fmt.Errorf("claim runs in lane %d: %w", ln.number, err)}
+		return nil, fmt.Errorf("claim runs in lane %d: %w", ln.number, err)
 	}
 	out := make([]*state, 0, len(reply))
-	var broken []error
 	for _, item := range reply {
 		pair, _ := item.([]any)
 		if len(pair) != 2 {
@@ -194,14 +193,9 @@ func (l *ledger) claim(ctx context.Context, ln *lane, ids []string) ([]*state, [
 		for i, v := range flat {
 			texts[i], _ = v.(string)
 		}
-		s, err := parseState(id, texts)
-		if err != nil {
-			broken = append(broken, err)
-			continue
-		}
-		out = append(out, s)
+		out = append(out, parseState(id, texts))
 	}
-	return out, broken
+	return out, nil
 }
 
 // load reads a run; nil when Redis does not have it.
@@ -217,7 +211,7 @@ func (l *ledger) load(ctx context.Context, id string) (*state, error) {
 	if len(fields) == 0 {
 		return nil, nil
 	}
-	return parseState(id, pairsOf(fields))
+	return parseState(id, pairsOf(fields)), nil
 }
 
 // loadMany reads the runs of a lane in one round trip; runs that are gone are
@@ -239,11 +233,7 @@ func (l *ledger) loadMany(ctx context.Context, ln *lane, ids []string) ([]*state
 		if len(replies[i].Val()) == 0 {
 			continue
 		}
-		s, err := parseState(id, pairsOf(replies[i].Val()))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
+		out = append(out, parseState(id, pairsOf(replies[i].Val())))
 	}
 	return out, nil
 }

@@ -146,8 +146,8 @@ func (m *model) some(t *rapid.T) []string {
 
 func (m *model) claim(t *rapid.T) {
 	ids, l := m.some(t), m.worker(t)
-	states, broken := l.claim(m.ctx, m.b.lane(), ids)
-	for _, err := range broken {
+	states, err := l.claim(m.ctx, m.b.lane(), ids)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var got, want []string
@@ -355,8 +355,8 @@ func (m *model) check() {
 	for id, r := range m.runs {
 		fields, err := m.b.rdb.HGetAll(m.ctx, m.b.lane().key+":run:"+id).Result()
 		m.must(err)
-		s, err := parseState(id, pairsOf(fields))
-		m.must(err)
+		s := parseState(id, pairsOf(fields))
+		m.must(s.damage)
 		if s.status != r.status || s.fence != r.fence || s.signalCount != r.count || len(s.mail) != int(r.count) || s.recoveries != r.recent || s.total != r.total {
 			m.t.Fatalf("run %s is %+v; want %+v", id, s, r)
 		}

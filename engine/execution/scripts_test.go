@@ -91,8 +91,8 @@ func (b *bed) accept(a acceptance) accepted {
 // claim claims runs and returns those it got.
 func (b *bed) claim(l *ledger, ids ...string) []*state {
 	b.t.Helper()
-	got, broken := l.claim(b.t.Context(), b.lane(), ids)
-	for _, err := range broken {
+	got, err := l.claim(b.t.Context(), b.lane(), ids)
+	if err != nil {
 		b.t.Fatal(err)
 	}
 	return got

@@ -107,6 +107,11 @@ func (s *segment) run() {
 // open builds the machine from what Redis holds of the run.
 func (s *segment) open() error {
 	st := s.state
+	if st.damage != nil {
+		// No worker will ever execute it.
+		s.w.log.Error("a run can't be read, and fails", "run", st.id, "error", st.damage)
+		return s.finish(&interpret.End{Status: schema.RunFailed, Error: damaged(st)})
+	}
 	wf, err := s.w.opts.Config.WorkflowAt(s.w.ctx, st.start.Project, st.start.Workflow, st.start.Revision)
 	if err == nil && wf.Broken != nil {
 		err = fmt.Errorf("workflow %s, revision %d can't run in this version: %w", wf.Name, wf.Revision, wf.Broken)
@@ -201,7 +206,7 @@ func (s *segment) postpone(cause error) error {
 // loop follows the machine until the segment is over.
 func (s *segment) loop() error {
 	if s.machine == nil {
-		return nil // postponed
+		return nil // postponed, or it can't be read
 	}
 	for {
 		d := s.machine.Next(s.w.opts.Now())

@@ -58,7 +58,10 @@ type state struct {
 	mail              []mail
 	signalCount       int64
 	ended             string // the record of the run as it ended
-	response          json.RawMessage
+	// damage is what of the run can't be read; nil for none. It can't be
+	// executed then.
+	damage   error
+	response json.RawMessage
 }
 
 // The fields of a run's hash.
@@ -79,18 +82,19 @@ const (
 	prefixSignal   = "i:"
 )
 
-// parseState reads the fields of a run's hash, given as pairs.
-func parseState(id string, pairs []string) (*state, error) {
+// parseState reads the fields of a run's hash, given as pairs. What it can't
+// read is the state's damage.
+func parseState(id string, pairs []string) *state {
 	s := &state{id: id}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if err := s.take(pairs[i], pairs[i+1]); err != nil {
-			return nil, fmt.Errorf("run %s: field %s in Redis: %w", id, pairs[i], err)
+		if err := s.take(pairs[i], pairs[i+1]); err != nil && s.damage == nil {
+			s.damage = fmt.Errorf("field %q of run %s in Redis can't be read: %w", pairs[i], id, err)
 		}
 	}
-	if s.start.Workflow == "" {
-		return nil, fmt.Errorf("run %s: its start record is missing in Redis", id)
+	if s.start.Workflow == "" && s.damage == nil {
+		s.damage = fmt.Errorf("the start record of run %s is missing in Redis", id)
 	}
-	return s, nil
+	return s
 }
 
 func (s *state) take(field, value string) (err error) {
@@ -175,7 +179,15 @@ func (s *state) run() (*schema.Run, error) {
 	for _, rec := range s.steps {
 		run.Attempts += rec.Attempt
 	}
+	if s.damage != nil {
+		run.Error = damaged(s)
+	}
 	return run, nil
+}
+
+// damaged is the error of a run that can't be read.
+func damaged(s *state) *schema.RunError {
+	return &schema.RunError{Type: "internal", Message: s.damage.Error() + "; was something else written there, or by a later version?"}
 }
 
 // skeleton is what of a run does not change.

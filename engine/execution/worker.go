@@ -224,14 +224,9 @@ func (w *Worker) take(ctx context.Context, b queue.Bundle) error {
 	if b.Lane >= len(w.ledger.lanes) {
 		return fmt.Errorf("lane %d is not one of the %d lanes of this worker", b.Lane, len(w.ledger.lanes))
 	}
-	states, broken := w.ledger.claim(ctx, w.ledger.lanes[b.Lane], b.IDs)
-	if states == nil && len(broken) > 0 {
-		return broken[0]
-	}
-	for _, err := range broken {
-		// Such a run can't be executed by any worker; the reaper gives it back
-		// until it counts as poison.
-		w.log.Error("a run can't be read", "error", err)
+	states, err := w.ledger.claim(ctx, w.ledger.lanes[b.Lane], b.IDs)
+	if err != nil {
+		return err
 	}
 	var late []string
 	for _, st := range states {

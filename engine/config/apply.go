@@ -38,6 +38,9 @@ func (s *Service) Apply(ctx context.Context, actor Actor, project string, req ap
 	if !validSet(req.Set) {
 		return nil, invalid(fmt.Sprintf("%q can't be the name of a set: one line of at most 200 characters", req.Set), nil)
 	}
+	if !validRelease(req) {
+		return nil, invalid(fmt.Sprintf("%q can't be the name of a release: letters, digits and . _ + -, of at most 100 characters", req.Release), nil)
+	}
 	docs, diags := parse(req.Files)
 	if hasErrors(diags) {
 		return nil, invalidDocuments(diags)
@@ -49,7 +52,8 @@ func (s *Service) Apply(ctx context.Context, actor Actor, project string, req ap
 	if len(docs) > maxDocuments {
 		return nil, invalid(fmt.Sprintf("%d documents are too many for one apply, %d is the most", len(docs), maxDocuments), nil)
 	}
-	a := &application{service: s, actor: actor, project: project, set: req.Set, values: req.Values, docs: docs, warnings: diags}
+	a := &application{service: s, actor: actor, project: project, set: req.Set, values: req.Values, docs: docs, warnings: diags,
+		release: req.Release, commit: req.Commit}
 	return a.run(ctx, opts.DryRun, opts.Prune)
 }
 
@@ -62,6 +66,8 @@ type application struct {
 	values   map[string]string
 	docs     []document
 	warnings []schema.Diagnostic
+	// release is the name to record what is applied under, empty for none.
+	release, commit string
 	// check looks at each resource that is about to be written, and may refuse;
 	// current is nil for one that does not exist.
 	check func(ref schema.Ref, current *store.Resource) error
@@ -80,9 +86,7 @@ type application struct {
 // run carries the application out in one transaction and publishes it.
 func (a *application) run(ctx context.Context, dryRun, prune bool) (*api.ApplyResult, error) {
 	version, err := a.service.store.Update(ctx, a.project, func(tx store.ConfigTx) error {
-		a.tx, a.errs, a.change = tx, nil, cache.Change{}
-		a.current = map[schema.Ref]*store.Resource{}
-		a.result = &api.ApplyResult{DryRun: dryRun, Items: []api.ApplyItem{}, Warnings: slices.Clone(a.warnings)}
+		a.reset(tx, dryRun)
 		return a.transact(ctx, dryRun, prune)
 	})
 	if err != nil {
@@ -92,6 +96,13 @@ func (a *application) run(ctx context.Context, dryRun, prune bool) (*api.ApplyRe
 		a.service.publish(ctx, version, a.change)
 	}
 	return a.result, nil
+}
+
+// reset prepares for a try at the transaction.
+func (a *application) reset(tx store.ConfigTx, dryRun bool) {
+	a.tx, a.errs, a.change = tx, nil, cache.Change{}
+	a.current = map[schema.Ref]*store.Resource{}
+	a.result = &api.ApplyResult{DryRun: dryRun, Items: []api.ApplyItem{}, Warnings: slices.Clone(a.warnings)}
 }
 
 func (a *application) transact(ctx context.Context, dryRun, prune bool) error {
@@ -112,6 +123,11 @@ func (a *application) transact(ctx context.Context, dryRun, prune bool) error {
 			return err
 		}
 	}
+	return a.carryOut(ctx, writes, deletions, dryRun)
+}
+
+// carryOut checks a plan as a whole and, unless it is a dry run, writes it.
+func (a *application) carryOut(ctx context.Context, writes []write, deletions []store.Resource, dryRun bool) error {
 	if err := a.checkReferences(ctx, deletions); err != nil {
 		return err
 	}
@@ -134,11 +150,15 @@ func (a *application) transact(ctx context.Context, dryRun, prune bool) error {
 	for _, r := range deletions {
 		item := api.ApplyItem{Ref: ref(r), Action: api.ActionDelete, Revision: r.Revision}
 		if !dryRun {
+			var err error
 			if item.Revision, err = a.delete(ctx, r); err != nil {
 				return err
 			}
 		}
 		a.result.Items = append(a.result.Items, item)
+	}
+	if err := a.recordRelease(ctx, dryRun); err != nil {
+		return err
 	}
 	a.result.Changed = slices.ContainsFunc(a.result.Items, func(i api.ApplyItem) bool { return i.Action != api.ActionUnchanged })
 	return nil
@@ -241,20 +261,25 @@ func (a *application) pruned(ctx context.Context) ([]store.Resource, error) {
 	for _, d := range a.docs {
 		kept[schema.Ref{Kind: d.Kind, Name: d.Metadata.Name}] = true
 	}
-	var gone []store.Resource
-	// Users go before what they use.
+	return a.ofSet(ctx, func(id schema.Ref) bool { return !kept[id] })
+}
+
+// ofSet lists the set's current resources that the caller wants, users before
+// what they use.
+func (a *application) ofSet(ctx context.Context, want func(schema.Ref) bool) ([]store.Resource, error) {
+	var found []store.Resource
 	for _, kind := range slices.Backward(schema.Kinds) {
 		list, err := a.tx.Resources(ctx, kind)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range list {
-			if setOf(r.Source) == a.set && !kept[ref(r)] {
-				gone = append(gone, r)
+			if setOf(r.Source) == a.set && want(ref(r)) {
+				found = append(found, r)
 			}
 		}
 	}
-	return gone, nil
+	return found, nil
 }
 
 // digestOf is the digest of what the user wrote.

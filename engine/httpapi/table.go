@@ -35,6 +35,7 @@ func (s *Server) table() []route {
 		return list
 	}
 	list = append(list, s.projectRoutes()...)
+	list = append(list, s.releaseRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
 	}
@@ -158,6 +159,10 @@ func (s *Server) kindRoutes(kind schema.Kind) []route {
 		{method: "GET", path: path + "/{name}/revisions", access: member, action: config.ActionReadConfig, id: "list" + name + "Revisions", tag: "configuration",
 			summary: "List the revisions of a resource, newest first", params: []param{paramLimit},
 			answers: ok(typeOf[api.List[api.StoredResource]]()), serve: on(s.listRevisions)},
+		{method: "GET", path: path + "/{name}/compare", access: member, action: config.ActionReadConfig, id: "compare" + name + "Revisions", tag: "configuration",
+			summary: "What differs from one revision to another", params: []param{{"query", "from", "The first revision. Default: the current one", "integer"},
+				{"query", "to", "The second revision. Default: the current one", "integer"}},
+			answers: ok(typeOf[api.Comparison]()), serve: on(s.compareRevisions)},
 		{method: "POST", path: path + "/{name}/rollback", access: member, action: config.ActionWriteConfig, id: "rollback" + name, tag: "configuration",
 			summary: "Write an earlier revision again as a new one", params: []param{paramMatch},
 			body: typeOf[api.RollbackRequest](), optional: true, answers: ok(one), serve: on(s.rollback)},

@@ -101,6 +101,11 @@ type Config interface {
 	// Audit lists audit records, newest first, before the id before (0: from
 	// the newest).
 	Audit(ctx context.Context, project string, before int64, limit int) ([]AuditRecord, error)
+	// Releases lists releases, newest first, before the id before (0: from the
+	// newest).
+	Releases(ctx context.Context, project string, before int64, limit int) ([]Release, error)
+	// Release returns a release by its name, or ErrNotFound.
+	Release(ctx context.Context, project, name string) (*Release, error)
 	// TouchKeys records when keys were last used.
 	TouchKeys(ctx context.Context, used map[string]time.Time) error
 }
@@ -128,6 +133,12 @@ type ConfigTx interface {
 	DeleteKey(ctx context.Context, id string) error
 	// Keys lists the project's keys.
 	Keys(ctx context.Context) ([]Key, error)
+	// Release returns a release by its name, or ErrNotFound.
+	Release(ctx context.Context, name string) (*Release, error)
+	// AddRelease records a release; its ID is set by the store. It does not
+	// count as a change of configuration. The error is ErrExists when there is
+	// one of that name.
+	AddRelease(ctx context.Context, r Release) error
 	// Audit appends an audit record; its ID is set by the store. It does not
 	// count as a change of configuration.
 	Audit(ctx context.Context, rec AuditRecord) error
@@ -189,6 +200,21 @@ type AuditRecord struct {
 	From    string // remote address
 	// Detail is JSON: before and after, reasons; secrets as digests.
 	Detail json.RawMessage
+}
+
+// Release is what was applied together under a name.
+type Release struct {
+	ID      int64
+	Project string
+	Name    string // unique in the project
+	// Set names the set that it was applied as, empty for none.
+	Set string
+	// Commit is where it comes from, as the client said.
+	Commit    string
+	CreatedAt time.Time
+	CreatedBy string
+	// Items is JSON: each resource of the release with its revision.
+	Items json.RawMessage
 }
 
 // Snapshot is the whole current configuration.

@@ -17,6 +17,10 @@ type ApplyRequest struct {
 	// Files are YAML (or JSON, which is YAML) with one or more documents each,
 	// as they were written, so that findings point into them.
 	Files []File `json:"files"`
+	// Release records what is applied under a name, once in the project; Commit
+	// is kept with it.
+	Release string `json:"release,omitempty"`
+	Commit  string `json:"commit,omitempty"`
 	// Values holds what the client read for the Secrets that say valueFrom, by
 	// the Secret's name. A Secret with valueFrom and no entry here is invalid.
 	Values map[string]string `json:"values,omitempty"`

@@ -128,6 +128,17 @@ func (c *Client) Version(ctx context.Context) (*Version, error) {
 // ETag is the entity tag of a revision (RFC 9110 section 8.8.3).
 func ETag(revision int64) string { return fmt.Sprintf("%q", strconv.FormatInt(revision, 10)) }
 
+func revisions(from, to int64) url.Values {
+	q := url.Values{}
+	if from != 0 {
+		q.Set("from", strconv.FormatInt(from, 10))
+	}
+	if to != 0 {
+		q.Set("to", strconv.FormatInt(to, 10))
+	}
+	return q
+}
+
 func page(cursor string, limit int) url.Values {
 	q := url.Values{}
 	if cursor != "" {

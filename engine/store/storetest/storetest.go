@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ConfigUpdatesAreSerialized", testConfigSerialized},
 		{"LoadConfigIsConsistent", testLoadConfigConsistent},
 		{"ConfigModel", testConfigModel},
+		{"Releases", testReleases},
 		{"Accept", testAccept},
 		{"AcceptManyAtOnce", testAcceptConcurrently},
 		{"IdempotencyKeys", testIdempotencyKeys},

@@ -115,6 +115,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 		manifest.NewInit(env), manifest.NewValidate(env), manifest.NewFormat(env), manifest.NewDiff(env), manifest.NewApply(env),
 		resource.NewGet(env), resource.NewDescribe(env), resource.NewEdit(env), resource.NewDelete(env),
 		resource.NewHistory(env), resource.NewRollback(env), resource.NewExport(env),
+		manifest.NewRelease(env),
 		manifest.NewExplain(env), manifest.NewSchema(env),
 	)
 	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), run.NewEvent(env), dash.New(env))

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,9 @@ type ApplyOptions struct {
 	prune  bool
 	set    string
 	yes    bool
-	out    output.Flags
+	// release is recorded with commit, where it comes from.
+	release, commit string
+	out             output.Flags
 }
 
 // NewApply makes the apply command.
@@ -44,9 +47,13 @@ read here, from the environment or from files beside the document.
 
 --prune deletes what the same set applied before and does not hold any more. What
 belongs together is named by --set, at each apply; the name of a directory would be
-the same in two repositories.`,
+the same in two repositories.
+
+--release records what is applied under a name, with who, when and --commit (else
+GITHUB_SHA, CI_COMMIT_SHA); "release" lists, compares and rolls back.`,
 		Example: `  paragonctl apply -f workflows/ -R
   paragonctl apply -f workflows/ --set shop --prune --dry-run=server
+  paragonctl apply -f workflows/ --set shop --prune --yes --release v1.4.0
   cat lead-sync.yaml | paragonctl apply -f -`,
 		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,6 +72,8 @@ the same in two repositories.`,
 	f.BoolVar(&o.prune, "prune", false, "delete what the same set applied before and does not hold any more")
 	f.StringVar(&o.set, "set", "", "name of what is applied together")
 	f.BoolVar(&o.yes, "yes", false, "don't ask before deleting")
+	f.StringVar(&o.release, "release", "", "record what is applied under this name")
+	f.StringVar(&o.commit, "commit", "", "where the release comes from (default: GITHUB_SHA or CI_COMMIT_SHA)")
 	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions([]string{"none", "client", "server"}, cobra.ShellCompDirectiveNoFileComp))
 	o.out.Register(cmd)
 	return cmd
@@ -77,6 +86,9 @@ func (o *ApplyOptions) check() error {
 	if o.prune && o.set == "" {
 		return command.Usage("--prune needs --set: it deletes what the same set applied before")
 	}
+	if o.commit != "" && o.release == "" {
+		return command.Usage("--commit needs --release: it is kept with one")
+	}
 	if err := o.format.check(); err != nil {
 		return err
 	}
@@ -87,6 +99,9 @@ func (o *ApplyOptions) run(ctx context.Context) error {
 	set, req, err := request(o.env, &o.source, o.set)
 	if err != nil {
 		return err
+	}
+	if req.Release = o.release; o.release != "" {
+		req.Commit = cmp.Or(o.commit, o.env.Getenv("GITHUB_SHA"), o.env.Getenv("CI_COMMIT_SHA"))
 	}
 	if o.prune && len(set.Documents) == 0 {
 		return &command.Failure{Code: command.ExitInvalid, Err: errors.New("apply: there is no document, so --prune would delete all that the set ever applied"),
@@ -120,7 +135,7 @@ func (o *ApplyOptions) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return o.print(ctx, result)
+	return printResult(ctx, o.env, &o.out, o.format, result)
 }
 
 // request reads and checks the documents and makes the request of them. The
@@ -199,7 +214,8 @@ func word(action api.Action) string {
 	return string(action)
 }
 
-func (o *ApplyOptions) print(ctx context.Context, result *api.ApplyResult) error {
+// printResult tells what an apply, or a rollback of a release, did.
+func printResult(ctx context.Context, env *command.Env, out *output.Flags, format findingsFormat, result *api.ApplyResult) error {
 	view := output.View{Value: result, Items: []any{}}
 	for _, item := range result.Items {
 		view.Items = append(view.Items, item)
@@ -222,13 +238,13 @@ func (o *ApplyOptions) print(ctx context.Context, result *api.ApplyResult) error
 		return err
 	}
 	if len(result.Warnings) > 0 {
-		if o.format == "github" {
-			command.WriteGitHub(o.env.Out, result.Warnings)
+		if format == "github" {
+			command.WriteGitHub(env.Out, result.Warnings)
 		} else {
-			command.WriteDiagnostics(o.env.Err, o.env.ErrStyle(), result.Warnings)
+			command.WriteDiagnostics(env.Err, env.ErrStyle(), result.Warnings)
 		}
 	}
-	return o.out.Print(ctx, o.env.Streams, view)
+	return out.Print(ctx, env.Streams, view)
 }
 
 // summary counts what was done, in one line.

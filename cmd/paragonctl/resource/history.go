@@ -3,12 +3,15 @@ package resource
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/cmd/paragonctl/manifest"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -18,7 +21,9 @@ type HistoryOptions struct {
 	env   *command.Env
 	ref   schema.Ref
 	limit int
-	out   output.Flags
+	// diff is FROM..TO, two revisions to compare instead.
+	diff string
+	out  output.Flags
 }
 
 // NewHistory makes the history command.
@@ -26,9 +31,10 @@ func NewHistory(env *command.Env) *cobra.Command {
 	o := &HistoryOptions{env: env}
 	cmd := &cobra.Command{
 		Use:   "history KIND NAME",
-		Short: "List the revisions of a resource, newest first",
-		Example: `  paragonctl history workflow lead-sync
-  paragonctl history workflow lead-sync -o wide`,
+		Short: "List the revisions of a resource, newest first, or compare two",
+		Example: "  paragonctl history workflow lead-sync\n" +
+			"  paragonctl history workflow lead-sync --diff 3..7\n" +
+			"  paragonctl history workflow lead-sync --diff 3    # to the current one",
 		Args:              command.Args(1, 2, "a kind and a name"),
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -38,12 +44,39 @@ func NewHistory(env *command.Env) *cobra.Command {
 			if err := o.out.Check(); err != nil {
 				return err
 			}
+			if o.diff != "" {
+				return o.compare(cmd.Context())
+			}
 			return o.run(cmd.Context())
 		},
 	}
 	cmd.Flags().IntVarP(&o.limit, "limit", "n", 30, "at most this many")
+	cmd.Flags().StringVar(&o.diff, "diff", "", "show what differs between two revisions: FROM..TO, or FROM and the current one")
 	o.out.Register(cmd)
 	return cmd
+}
+
+// compare shows what differs between two revisions.
+func (o *HistoryOptions) compare(ctx context.Context) error {
+	first, second, _ := strings.Cut(o.diff, "..")
+	from, err := strconv.ParseInt(first, 10, 64)
+	to := int64(0)
+	if err == nil && second != "" {
+		to, err = strconv.ParseInt(second, 10, 64)
+	}
+	if err != nil || from < 1 || to < 0 {
+		return command.Usage("--diff %s: write two revisions like 3..7, or one", o.diff)
+	}
+	client, err := o.env.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	found, err := client.CompareRevisions(ctx, o.ref, from, to)
+	if err != nil {
+		return hint(o.ref, fmt.Errorf("compare revisions of %s: %w", o.ref, err))
+	}
+	return manifest.PrintComparison(ctx, o.env, &o.out, found)
 }
 
 func (o *HistoryOptions) run(ctx context.Context) error {

@@ -99,6 +99,9 @@ func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
 		for _, write := range writes {
 			write()
 		}
+		if req.Release != "" {
+			s.record(&req, &result)
+		}
 	}
 	return answer(w, http.StatusOK, result)
 }

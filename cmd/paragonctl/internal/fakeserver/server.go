@@ -34,6 +34,7 @@ type Server struct {
 	arrived   *sync.Cond
 	requests  []string
 	resources map[schema.Ref][]api.StoredResource
+	releases  []api.Release // newest first
 	runs      []*fakeRun
 	byKey     map[string]string
 	events    map[string]bool
@@ -53,25 +54,30 @@ func Start() *Server {
 	mux := http.NewServeMux()
 	const project = "/v1/projects/{project}"
 	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET /v1/whoami":                              s.whoami,
-		"GET /version":                                s.version,
-		"POST " + project + "/apply":                  s.apply,
-		"GET " + project + "/{kind}":                  s.list,
-		"GET " + project + "/{kind}/{name}":           s.get,
-		"DELETE " + project + "/{kind}/{name}":        s.delete,
-		"GET " + project + "/{kind}/{name}/revisions": s.revisions,
-		"POST " + project + "/{kind}/{name}/rollback": s.rollback,
-		"POST " + project + "/workflows/{name}/runs":  s.trigger,
-		"GET " + project + "/runs":                    s.listRuns,
-		"GET " + project + "/runs/{id}":               s.getRun,
-		"GET " + project + "/runs/{id}/steps":         s.getSteps,
-		"POST " + project + "/runs/{id}/cancel":       s.cancel,
-		"POST " + project + "/runs/{id}/replay":       s.replay,
-		"POST " + project + "/runs/replay":            s.replayMany,
-		"POST " + project + "/events":                 s.event,
-		"GET " + project + "/keys":                    s.listKeys,
-		"POST " + project + "/keys":                   s.createKey,
-		"DELETE " + project + "/keys/{id}":            s.deleteKey,
+		"GET /v1/whoami":                                s.whoami,
+		"GET /version":                                  s.version,
+		"POST " + project + "/apply":                    s.apply,
+		"GET " + project + "/{kind}":                    s.list,
+		"GET " + project + "/{kind}/{name}":             s.get,
+		"DELETE " + project + "/{kind}/{name}":          s.delete,
+		"GET " + project + "/{kind}/{name}/revisions":   s.revisions,
+		"POST " + project + "/{kind}/{name}/rollback":   s.rollback,
+		"GET " + project + "/{kind}/{name}/compare":     s.compareRevisions,
+		"GET " + project + "/releases":                  s.listReleases,
+		"GET " + project + "/releases/{name}":           s.getRelease,
+		"GET " + project + "/releases/{name}/compare":   s.compareReleases,
+		"POST " + project + "/releases/{name}/rollback": s.rollbackRelease,
+		"POST " + project + "/workflows/{name}/runs":    s.trigger,
+		"GET " + project + "/runs":                      s.listRuns,
+		"GET " + project + "/runs/{id}":                 s.getRun,
+		"GET " + project + "/runs/{id}/steps":           s.getSteps,
+		"POST " + project + "/runs/{id}/cancel":         s.cancel,
+		"POST " + project + "/runs/{id}/replay":         s.replay,
+		"POST " + project + "/runs/replay":              s.replayMany,
+		"GET " + project + "/keys":                      s.listKeys,
+		"POST " + project + "/keys":                     s.createKey,
+		"DELETE " + project + "/keys/{id}":              s.deleteKey,
+		"POST " + project + "/events":                   s.event,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
 	}

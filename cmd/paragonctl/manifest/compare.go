@@ -1,0 +1,36 @@
+package manifest
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/output"
+	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/schema/api"
+)
+
+// PrintComparison writes what differs between two states: for people as trees
+// of fields, as diff does.
+func PrintComparison(ctx context.Context, env *command.Env, out *output.Flags, found *api.Comparison) error {
+	view := output.View{Value: found, Items: []any{}}
+	for _, item := range found.Items {
+		view.Items = append(view.Items, item)
+		view.Names = append(view.Names, item.Ref.String())
+	}
+	verbs := map[api.Action]string{api.ActionCreate: "is new", api.ActionUpdate: "differs", api.ActionDelete: "is gone"}
+	view.Text = func(w io.Writer, style terminal.Style) error {
+		var b strings.Builder
+		if !found.Changed {
+			b.WriteString("Nothing differs.\n")
+		}
+		for _, item := range found.Items {
+			b.WriteString(style.Bold(terminal.Safe(item.Ref.String())) + " " + verbs[item.Action] + "\n")
+			changeTree(item.Changes).write(&b, style, "  ")
+		}
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
+	return out.Print(ctx, env.Streams, view)
+}

@@ -34,7 +34,8 @@ var weakest = map[string]string{
 	"listRuns": "viewer", "getRun": "viewer", "getSteps": "viewer", "cancelRun": "operator", "sendEvent": "operator", "replayRun": "operator", "replayRuns": "operator",
 	"listKeys": "developer", "createKey": "admin", "deleteKey": "admin", "listAudit": "admin",
 	"listWorkflows": "viewer", "getWorkflow": "viewer", "putWorkflow": "developer", "deleteWorkflow": "developer",
-	"listWorkflowRevisions": "viewer", "rollbackWorkflow": "developer",
+	"listReleases": "viewer", "getRelease": "viewer", "compareReleases": "viewer", "rollbackRelease": "developer",
+	"listWorkflowRevisions": "viewer", "rollbackWorkflow": "developer", "compareWorkflowRevisions": "viewer", "compareSecretRevisions": "viewer",
 	"listSecrets": "viewer", "getSecret": "viewer", "putSecret": "developer", "deleteSecret": "developer",
 	"listSecretRevisions": "viewer", "rollbackSecret": "developer",
 }

@@ -7,6 +7,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/output"
+	"paragon/cmd/paragonctl/internal/plan"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
 )
@@ -19,16 +20,9 @@ func PrintComparison(ctx context.Context, env *command.Env, out *output.Flags, f
 		view.Items = append(view.Items, item)
 		view.Names = append(view.Names, item.Ref.String())
 	}
-	verbs := map[api.Action]string{api.ActionCreate: "is new", api.ActionUpdate: "differs", api.ActionDelete: "is gone"}
 	view.Text = func(w io.Writer, style terminal.Style) error {
 		var b strings.Builder
-		if !found.Changed {
-			b.WriteString("Nothing differs.\n")
-		}
-		for _, item := range found.Items {
-			b.WriteString(style.Bold(terminal.Safe(item.Ref.String())) + " " + verbs[item.Action] + "\n")
-			changeTree(item.Changes).write(&b, style, "  ")
-		}
+		plan.Comparison(&b, style, found)
 		_, err := io.WriteString(w, b.String())
 		return err
 	}

@@ -51,3 +51,15 @@ func Summary(items []api.ApplyItem) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// Comparison writes what differs between two states, as trees of fields.
+func Comparison(b *strings.Builder, style terminal.Style, found *api.Comparison) {
+	if !found.Changed {
+		b.WriteString("Nothing differs.\n")
+	}
+	verbs := map[api.Action]string{api.ActionCreate: "is new", api.ActionUpdate: "differs", api.ActionDelete: "is gone"}
+	for _, item := range found.Items {
+		b.WriteString(style.Bold(terminal.Safe(item.Ref.String())) + " " + verbs[item.Action] + "\n")
+		changeTree(item.Changes).write(b, style, "  ")
+	}
+}

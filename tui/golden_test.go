@@ -44,11 +44,34 @@ func story() *fake {
 	return f
 }
 
+// busy is a server on which runs came in waves, and failed for a while.
+func busy() *fake {
+	f := story()
+	n := 100
+	for s := -290; s < 0; s += 2 {
+		for i := range 1 + (s+300)/40 + 3*(s/30%2*s/30%2) {
+			r := f.add(n, "lead-sync", schema.RunSucceeded, "")
+			n++
+			at := noon.Add(time.Duration(s)*time.Second + time.Duration(i)*time.Millisecond)
+			start, end := at.Add(time.Duration(20+i)*time.Millisecond), at.Add(time.Duration(200+i*i*40)*time.Millisecond)
+			r.CreatedAt, r.StartedAt, r.EndedAt = at, &start, &end
+			switch {
+			case s > -150 && s < -90 && i%3 == 0:
+				r.Status = schema.RunFailed
+			case s > -8:
+				r.Status, r.StartedAt, r.EndedAt = schema.RunQueued, nil, nil
+			}
+		}
+	}
+	return f
+}
+
 // views are the screens that have goldens: which keys lead there.
 var views = []struct {
 	name string
 	keys string
 }{
+	{"overview", ""},
 	{"runs", ":runs⏎"},
 	{"runs-marked", ":runs⏎ ␣␣a"},
 	{"failures", ":failures⏎"},
@@ -85,7 +108,11 @@ func TestGoldens(t *testing.T) {
 	for _, v := range views {
 		for _, size := range widths {
 			t.Run(fmt.Sprintf("%s-%d", v.name, size[0]), func(t *testing.T) {
-				r := newRig(t, story(), look("default", false))
+				server := story()
+				if v.name == "overview" {
+					server = busy()
+				}
+				r := newRig(t, server, look("default", false))
 				r.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
 				r.goTo(v.keys)
 				r.frame()

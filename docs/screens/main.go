@@ -63,18 +63,24 @@ type shot struct {
 	steps [][2]string
 }
 
+// loadSeconds is how long runs are started before the pictures are taken.
+const loadSeconds = 45
+
 var shots = []shot{
+	{"overview-80", 80, 24, [][2]string{{"", "Throughput"}}},
+	{"overview-120", 120, 32, [][2]string{{"", "Throughput"}}},
+	{"overview-200", 200, 44, [][2]string{{"", "Throughput"}}},
 	{"runs-120", 120, 32, [][2]string{{":runs\r", "lead-sync"}}},
 	{"runs-80", 80, 24, [][2]string{{":runs\r", "lead-sync"}}},
 	{"failures-120", 120, 24, [][2]string{{":failures\r", "lead-sync"}}},
-	{"run-120", 120, 36, [][2]string{{":runs\r", "lead-sync"}, {"/workflow:lead-sync status:failed\r", "1 of 8"}, {"\r", "timeline"}, {"jjj", "Attempt 1"}}},
-	{"run-80", 80, 30, [][2]string{{":runs\r", "lead-sync"}, {"/workflow:lead-sync status:failed\r", "1 of 8"}, {"\r", "timeline"}, {"jj", "Attempt 1"}}},
-	{"run-200", 200, 40, [][2]string{{":runs\r", "lead-sync"}, {"/workflow:lead-sync status:failed\r", "1 of 8"}, {"\r", "timeline"}, {"jj", "Attempt 1"}}},
-	{"dialog-120", 120, 28, [][2]string{{":runs\r", "lead-sync"}, {"/status:failed\r", "1 of 16"}, {"ar", "Retry all"}}},
+	{"run-120", 120, 36, [][2]string{{":runs\r", "lead-sync"}, {"/workflow:lead-sync status:failed\r", "1 of "}, {"\r", "timeline"}, {"jjj", "Attempt 1"}}},
+	{"run-80", 80, 30, [][2]string{{":runs\r", "lead-sync"}, {"/workflow:lead-sync status:failed\r", "1 of "}, {"\r", "timeline"}, {"jj", "Attempt 1"}}},
+	{"run-200", 200, 40, [][2]string{{":runs\r", "lead-sync"}, {"/workflow:lead-sync status:failed\r", "1 of "}, {"\r", "timeline"}, {"jj", "Attempt 1"}}},
+	{"dialog-120", 120, 28, [][2]string{{":runs\r", "lead-sync"}, {"/status:failed\r", "1 of "}, {"ar", "Retry all"}}},
 }
 
 func main() {
-	ctx, stop := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer stop()
 	if err := run(ctx, filepath.Join("docs", "dashboard")); err != nil {
 		fmt.Fprintln(os.Stderr, "screens:", err)
@@ -142,15 +148,15 @@ func take(ctx context.Context, cmd *exec.Cmd, s shot, path string) (err error) {
 		if err := screen.Type(step[0]); err != nil {
 			return err
 		}
+		// A few redraws later, what the keys asked the server for is there, too.
+		select {
+		case <-time.After(1500 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		if err := screen.AwaitText(ctx, step[1]); err != nil {
 			return err
 		}
-	}
-	// Two redraws later, what was asked for last is there, too.
-	select {
-	case <-time.After(1500 * time.Millisecond):
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 	return os.WriteFile(path, []byte(screen.SVG()), 0o666)
 }
@@ -165,15 +171,26 @@ func load(ctx context.Context, config, far string) error {
 	if _, err := client.Apply(ctx, api.ApplyRequest{Files: []api.File{{Name: "screens.yaml", Content: strings.ReplaceAll(workflows, "FAR", far)}}}, api.ApplyOptions{}); err != nil {
 		return err
 	}
-	for _, l := range []struct {
-		workflow string
-		runs     int
-	}{{"nightly-report", 2}, {"invoice", 60}, {"lead-sync", 40}} {
-		if err := client.TriggerMany(ctx, l.workflow, inputs(l.runs), func(int, api.TriggerLine) error { return nil }); err != nil {
+	start := func(workflow string, runs int) error {
+		return client.TriggerMany(ctx, workflow, inputs(runs), func(int, api.TriggerLine) error { return nil })
+	}
+	if err := start("nightly-report", 2); err != nil {
+		return err
+	}
+	// Waves of runs, so that the plots have something to show.
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for second := range loadSeconds {
+		if err := errors.Join(start("invoice", 20+10*(second/8%3)), start("lead-sync", 5+second/4)); err != nil {
 			return err
 		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return nil
+	return errors.Join(start("invoice", 60), start("lead-sync", 40))
 }
 
 func inputs(n int) iter.Seq2[api.TriggerRequest, error] {

@@ -54,7 +54,7 @@ func TestNoPeakIsLost(t *testing.T) {
 func TestSparkline(t *testing.T) {
 	levels := strings.Split("_12345678", "")
 	for want, values := range map[string][]float64{
-		" _148": {0, 1, 4, 8},
+		"__148": {0, 1, 4, 8},
 		"__1_8": {0, 0, 0.01, 0, 8},
 		"8 8 8": {8, math.NaN(), 8, math.NaN(), 8},
 		"     ": nil,

@@ -54,8 +54,8 @@ func trim(s string) string {
 }
 
 // Resample makes n values of a series, each the largest of those that fall on
-// it, so that no peak is lost; NaN where none do. A series shorter than n
-// keeps to the right, where now is.
+// it, so that no peak is lost. A series shorter than n is stretched; of no
+// series all are NaN.
 func Resample(values []float64, n int) []float64 {
 	out := make([]float64, n)
 	for i := range out {
@@ -65,7 +65,9 @@ func Resample(values []float64, n int) []float64 {
 		return out
 	}
 	if len(values) <= n {
-		copy(out[n-len(values):], values)
+		for i := range out {
+			out[i] = values[i*len(values)/n]
+		}
 		return out
 	}
 	for i, v := range values {

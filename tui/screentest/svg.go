@@ -89,6 +89,10 @@ func (l look) write(b *strings.Builder, text string, from, to, y int) {
 	if l.bg != "" {
 		fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", x, top, width, cellHeight, l.bg)
 	}
+	if dots := braille(text, x, top); dots != "" {
+		fmt.Fprintf(b, `<path fill="%s" d="%s"/>`+"\n", l.fg, dots)
+		return
+	}
 	if strings.TrimSpace(text) == "" {
 		return
 	}
@@ -98,4 +102,28 @@ func (l look) write(b *strings.Builder, text string, from, to, y int) {
 	}
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" textLength="%.1f" lengthAdjust="spacingAndGlyphs" fill="%s"%s>%s</text>`+"\n",
 		x, top+13.5, width, l.fg, weight, html.EscapeString(text))
+}
+
+// braille draws the dots of braille cells as a path, as fonts have them in
+// widths of their own; empty when the text has none.
+func braille(text string, x, top float64) string {
+	var b strings.Builder
+	for i, r := range []rune(text) {
+		if r < 0x2800 || r > 0x28ff {
+			continue
+		}
+		for bit := range 8 {
+			if r>>bit&1 == 0 {
+				continue
+			}
+			// Bits 0 to 2 and 6 are the left column from the top, the others
+			// the right one.
+			column, row := bit/3, bit%3
+			if bit >= 6 {
+				column, row = bit-6, 3
+			}
+			fmt.Fprintf(&b, "M%.1f %.1fh2v2h-2z", x+float64(i)*cellWidth+1.2+float64(column)*cellWidth/2, top+1.2+float64(row)*cellHeight/4)
+		}
+	}
+	return b.String()
 }

@@ -1,0 +1,51 @@
+package tui
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"paragon/schema"
+)
+
+func TestTally(t *testing.T) {
+	at := func(s float64) time.Time { return noon.Add(time.Duration(s * float64(time.Second))) }
+	run := func(status schema.RunStatus, created, started, ended float64) *schema.Run {
+		r := &schema.Run{Status: status, CreatedAt: at(created)}
+		if s := at(started); started != 0 {
+			r.StartedAt = &s
+		}
+		if e := at(ended); ended != 0 {
+			r.EndedAt = &e
+		}
+		return r
+	}
+	points := tally([]*schema.Run{
+		run(schema.RunSucceeded, -9, -8, -7), // within one step
+		run(schema.RunSucceeded, -9, -8, -6),
+		run(schema.RunFailed, -14, -7, -6), // waited over a step's end
+		run(schema.RunQueued, -3, 0, 0),
+		run(schema.RunRunning, -20, -19, 0),
+		run(schema.RunSucceeded, -1000, -1000, -999), // long ago
+	}, noon.Add(2*time.Second), noon.Add(-100*time.Second))
+	if len(points) != 60 {
+		t.Fatalf("%d points", len(points))
+	}
+	last, before, waited := points[59], points[58], points[57]
+	if got := fmt.Sprintf("%.1f", before); got != "{0.4 0.4 0.2 3.0 8.0 0.0 0.0 1.0}" {
+		t.Errorf("the step before: %s", got)
+	}
+	if last.queued != 1 || last.oldest != 3 || last.open != 2 || last.accepted != 0.2 {
+		t.Errorf("the last step: %+v", last)
+	}
+	if waited.queued != 1 || waited.oldest != 4 || waited.open != 2 {
+		t.Errorf("the step in which one waited: %+v", waited)
+	}
+	if f := before.failing(); math.Abs(f-100.0/3) > 1e-9 {
+		t.Errorf("%v %% failed", f)
+	}
+	if !math.IsNaN(points[0].accepted) || math.IsNaN(points[50].accepted) || !math.IsNaN(last.failing()) {
+		t.Error("what is not known has a number, or what is has none")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"paragon/cmd/paragonctl/internal/command"
@@ -18,7 +19,7 @@ func TestWhatPeopleCopyFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dirs := []string{"scaffold/workflows"}
+	dirs := []string{"scaffold/workflows", "scaffold/secrets"}
 	for _, e := range entries {
 		if e.IsDir() {
 			dirs = append(dirs, filepath.Join("../../../examples", e.Name()))
@@ -45,7 +46,7 @@ func TestWhatPeopleCopyFrom(t *testing.T) {
 					t.Errorf("%s is not as `paragonctl fmt` writes it (%v)", f.Name, err)
 				}
 			}
-			if dir == "scaffold/workflows" {
+			if strings.HasPrefix(dir, "scaffold") {
 				return
 			}
 			if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {

@@ -12,11 +12,12 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/schema"
 )
 
 // scaffold is what init writes, file by file.
 //
-//go:embed scaffold
+//go:embed all:scaffold
 var scaffold embed.FS
 
 // InitOptions are what `init` takes.
@@ -30,8 +31,10 @@ func NewInit(env *command.Env) *cobra.Command {
 	o := &InitOptions{env: env, dir: "."}
 	return &cobra.Command{
 		Use:   "init [DIRECTORY]",
-		Short: "Write a first workflow to start from",
-		Long:  "Write a first workflow to start from. Files that are there are never replaced.",
+		Short: "Start a repository of workflows",
+		Long: `Start a repository of workflows: a first workflow and a secret's document, the schemas by
+which an editor checks and completes them, and pipelines for GitHub Actions, GitLab CI and
+a plain shell. Files that are there are never replaced.`,
 		Example: `  paragonctl init
   paragonctl init my-workflows`,
 		Args: command.Args(0, 1, "a directory"),
@@ -46,14 +49,23 @@ func NewInit(env *command.Env) *cobra.Command {
 
 func (o *InitOptions) run() error {
 	var names []string
+	texts := map[string][]byte{}
 	err := fs.WalkDir(scaffold, "scaffold", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			names = append(names, path)
+		if err != nil || entry.IsDir() {
+			return err
 		}
+		names = append(names, path)
+		texts[path], err = scaffold.ReadFile(path)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("init: %w", err)
+	}
+	for _, kind := range schema.Kinds {
+		if text, ok := schema.JSONSchema(kind); ok {
+			name := "scaffold/schemas/" + kind.Singular() + ".json"
+			names, texts[name] = append(names, name), text
+		}
 	}
 	target := func(name string) string {
 		rel, _ := filepath.Rel("scaffold", filepath.FromSlash(name))
@@ -68,19 +80,18 @@ func (o *InitOptions) run() error {
 		}
 	}
 	for _, name := range names {
-		text, err := scaffold.ReadFile(name)
-		if err != nil {
-			return fmt.Errorf("init: %w", err)
+		path, mode := target(name), fs.FileMode(0o666)
+		if filepath.Ext(name) == ".sh" {
+			mode = 0o777
 		}
-		path := target(name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return fmt.Errorf("init: %w", err)
 		}
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 		if err != nil {
 			return fmt.Errorf("init: %w", err)
 		}
-		_, err = f.Write(text)
+		_, err = f.Write(texts[name])
 		if closeErr := f.Close(); err == nil {
 			err = closeErr
 		}

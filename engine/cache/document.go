@@ -31,6 +31,7 @@ type keyEntry struct {
 	Project   string    `json:"project"`
 	Name      string    `json:"name"`
 	Role      string    `json:"role"`
+	Scope     string    `json:"scope,omitempty"`
 	Hash      []byte    `json:"hash"`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
@@ -73,7 +74,7 @@ func encodeProject(p store.Project) string {
 }
 
 func encodeKey(k store.Key) string {
-	return asJSON(keyEntry{Project: k.Project, Name: k.Name, Role: k.Role, Hash: k.Hash, ExpiresAt: k.ExpiresAt})
+	return asJSON(keyEntry{Project: k.Project, Name: k.Name, Role: k.Role, Scope: k.Scope, Hash: k.Hash, ExpiresAt: k.ExpiresAt})
 }
 
 func encodeDocument(r store.Resource) string {

@@ -236,7 +236,7 @@ func setKey(b *builder, id, value string) error {
 	if len(e.Hash) != 32 {
 		return fmt.Errorf("read key %s: its hash has %d bytes", id, len(e.Hash))
 	}
-	k := &Key{ID: id, Project: e.Project, Name: e.Name, Role: e.Role, ExpiresAt: e.ExpiresAt, hash: [32]byte(e.Hash)}
+	k := &Key{ID: id, Project: e.Project, Name: e.Name, Role: e.Role, Scope: e.Scope, ExpiresAt: e.ExpiresAt, hash: [32]byte(e.Hash)}
 	if old := b.next.keysByID[id]; old != nil && old.Project == k.Project && old.Name == k.Name && old.Role == k.Role &&
 		old.ExpiresAt.Equal(k.ExpiresAt) && old.hash == k.hash {
 		return nil

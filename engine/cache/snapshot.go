@@ -58,7 +58,10 @@ type Workflow struct {
 // Key is an API key.
 type Key struct {
 	ID, Project, Name, Role string
-	ExpiresAt               time.Time // zero: never
+	// Scope has what of its role the key may do: actions, separated by commas;
+	// empty: all.
+	Scope     string
+	ExpiresAt time.Time // zero: never
 
 	hash [32]byte
 }

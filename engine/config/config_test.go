@@ -208,7 +208,7 @@ func TestApplyPlansAndWrites(t *testing.T) {
 	}
 
 	// Nothing anywhere shows a value.
-	records, err := r.svc.Audit(context.Background(), "default", 0, 100)
+	records, err := r.svc.Audit(context.Background(), store.AuditQuery{Project: "default", Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -179,7 +179,7 @@ func TestKeys(t *testing.T) {
 	if r.cache().Key(HashToken(made.Token)) != nil {
 		t.Error("a deleted key is still published")
 	}
-	records, _ := r.svc.Audit(ctx, "default", 0, 100)
+	records, _ := r.svc.Audit(ctx, store.AuditQuery{Project: "default", Limit: 100})
 	refused := 0
 	for _, rec := range records {
 		if strings.Contains(string(rec.Detail), made.Token) {

@@ -168,10 +168,9 @@ func (s *Service) Refused(ctx context.Context, actor Actor, project, action, obj
 	}
 }
 
-// Audit lists what was done and refused in a project, newest first, before the
-// id before (0: from the newest).
-func (s *Service) Audit(ctx context.Context, project string, before int64, limit int) ([]store.AuditRecord, error) {
-	list, err := s.store.Audit(ctx, project, before, limit)
+// Audit lists what was done and refused in a project.
+func (s *Service) Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditRecord, error) {
+	list, err := s.store.Audit(ctx, q)
 	return list, storeError("read audit log", err)
 }
 

@@ -183,7 +183,7 @@ func FuzzApplyBody(f *testing.F) {
 
 // count is the number of audit records: each change and refusal is one more.
 func (r *rig) count(t testing.TB) int {
-	list, err := r.config.Audit(t.Context(), "default", 0, 1000)
+	list, err := r.config.Audit(t.Context(), store.AuditQuery{Project: "default", Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,8 @@ type Store interface {
 
 // Config is the configuration side of the store.
 type Config interface {
+	Access
+
 	// Update runs f in one transaction for a project's configuration. Updates
 	// of one store are serialized. When f returns nil and wrote anything, the
 	// configuration version has grown by one and is returned; when f wrote
@@ -98,20 +100,21 @@ type Config interface {
 	Revisions(ctx context.Context, project string, ref schema.Ref, limit int) ([]Resource, error)
 	// Revision returns one revision of a resource, or ErrNotFound.
 	Revision(ctx context.Context, project string, ref schema.Ref, revision int64) (*Resource, error)
-	// Audit lists audit records, newest first, before the id before (0: from
-	// the newest).
-	Audit(ctx context.Context, project string, before int64, limit int) ([]AuditRecord, error)
 	// Releases lists releases, newest first, before the id before (0: from the
 	// newest).
 	Releases(ctx context.Context, project string, before int64, limit int) ([]Release, error)
 	// Release returns a release by its name, or ErrNotFound.
 	Release(ctx context.Context, project, name string) (*Release, error)
+	// Audit lists audit records.
+	Audit(ctx context.Context, q AuditQuery) ([]AuditRecord, error)
 	// TouchKeys records when keys were last used.
 	TouchKeys(ctx context.Context, used map[string]time.Time) error
 }
 
 // ConfigTx is one configuration transaction.
 type ConfigTx interface {
+	AccessTx
+
 	// Project returns the project, or ErrNotFound.
 	Project(ctx context.Context) (*Project, error)
 	// PutProject creates the project or replaces its settings.
@@ -139,8 +142,8 @@ type ConfigTx interface {
 	// count as a change of configuration. The error is ErrExists when there is
 	// one of that name.
 	AddRelease(ctx context.Context, r Release) error
-	// Audit appends an audit record; its ID is set by the store. It does not
-	// count as a change of configuration.
+	// Audit appends an audit record; its ID, Seq and Hash are set by the
+	// store. It does not count as a change of configuration.
 	Audit(ctx context.Context, rec AuditRecord) error
 }
 
@@ -177,10 +180,13 @@ type Project struct {
 
 // Key is a stored API key. Only the hash of the secret part is kept.
 type Key struct {
-	ID        string
-	Project   string
-	Name      string
-	Role      string
+	ID      string
+	Project string
+	Name    string
+	Role    string
+	// Scope has what of its role the key may do: actions, separated by commas;
+	// empty: all.
+	Scope     string
 	Hash      []byte // SHA-256 of the whole token
 	CreatedAt time.Time
 	CreatedBy string
@@ -200,6 +206,10 @@ type AuditRecord struct {
 	From    string // remote address
 	// Detail is JSON: before and after, reasons; secrets as digests.
 	Detail json.RawMessage
+	// Seq and Hash are the record's place in the project's chain (package
+	// schema/chain); zero in records from before there was one.
+	Seq  int64
+	Hash []byte
 }
 
 // Release is what was applied together under a name.

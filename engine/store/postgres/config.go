@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -106,14 +105,6 @@ func (s *Store) Revision(ctx context.Context, project string, ref schema.Ref, re
 	return r, s.wrap(ctx, "read a revision of "+ref.String(), err)
 }
 
-// Audit lists audit records, newest first.
-func (s *Store) Audit(ctx context.Context, project string, before int64, limit int) ([]store.AuditRecord, error) {
-	found, err := list(ctx, s.pool, scanAudit, `SELECT id, project, at, actor, action, object, outcome, remote, detail::text
-		FROM audit WHERE project = $1 AND (id < $2 OR $2 <= 0) ORDER BY id DESC LIMIT $3`,
-		column.Text(project), before, limitOf(limit))
-	return found, s.wrap(ctx, "list the audit log", err)
-}
-
 // TouchKeys records when keys were last used. Unknown ones are passed over.
 func (s *Store) TouchKeys(ctx context.Context, used map[string]time.Time) error {
 	ids, times := make([]string, 0, len(used)), make([]time.Time, 0, len(used))
@@ -127,7 +118,7 @@ func (s *Store) TouchKeys(ctx context.Context, used map[string]time.Time) error 
 
 const (
 	selectProject  = `SELECT name, data_key, settings::text, created_at FROM projects`
-	selectKey      = `SELECT id, project, name, role, hash, created_at, created_by, expires_at, last_used FROM keys`
+	selectKey      = `SELECT id, project, name, role, scope, hash, created_at, created_by, expires_at, last_used FROM keys`
 	selectResource = `SELECT project, kind, name, labels::text, annotations::text, spec::text, digest, source,
 		revision, false, updated_at, updated_by FROM resources`
 	selectRevision = `SELECT project, kind, name, labels::text, annotations::text, spec::text, digest, source,
@@ -204,18 +195,8 @@ func scanResource(row pgx.CollectableRow) (r store.Resource, err error) {
 
 func scanKey(row pgx.CollectableRow) (k store.Key, err error) {
 	var expires, used *time.Time
-	err = row.Scan(&k.ID, &k.Project, &k.Name, &k.Role, &k.Hash, &k.CreatedAt, &k.CreatedBy, &expires, &used)
+	err = row.Scan(&k.ID, &k.Project, &k.Name, &k.Role, &k.Scope, &k.Hash, &k.CreatedAt, &k.CreatedBy, &expires, &used)
 	k.Hash = column.BytesFrom(k.Hash)
 	k.CreatedAt, k.ExpiresAt, k.LastUsed = k.CreatedAt.UTC(), timeOf(expires), timeOf(used)
 	return k, err
-}
-
-func scanAudit(row pgx.CollectableRow) (a store.AuditRecord, err error) {
-	var detail *string
-	err = row.Scan(&a.ID, &a.Project, &a.At, &a.Actor, &a.Action, &a.Object, &a.Outcome, &a.From, &detail)
-	a.At = a.At.UTC()
-	if detail != nil {
-		a.Detail = json.RawMessage(*detail)
-	}
-	return a, err
 }

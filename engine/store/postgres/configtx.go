@@ -121,13 +121,13 @@ func (c *configTx) Delete(ctx context.Context, ref schema.Ref, by string, at tim
 
 func (c *configTx) PutKey(ctx context.Context, k store.Key) error {
 	// A stale copy of a key must not take back its last use.
-	rows, err := c.exec(ctx, "write the key "+k.ID, `INSERT INTO keys (id, project, name, role, hash, created_at, created_by, expires_at, last_used)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, hash = excluded.hash,
+	rows, err := c.exec(ctx, "write the key "+k.ID, `INSERT INTO keys (id, project, name, role, hash, created_at, created_by, expires_at, last_used, scope)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, scope = excluded.scope, hash = excluded.hash,
 			created_at = excluded.created_at, created_by = excluded.created_by, expires_at = excluded.expires_at,
 			last_used = greatest(keys.last_used, excluded.last_used)
 		WHERE keys.project = excluded.project`,
-		k.ID, c.project, k.Name, k.Role, column.Bytes(k.Hash), k.CreatedAt, k.CreatedBy, orNull(k.ExpiresAt), orNull(k.LastUsed))
+		k.ID, c.project, k.Name, k.Role, column.Bytes(k.Hash), k.CreatedAt, k.CreatedBy, orNull(k.ExpiresAt), orNull(k.LastUsed), k.Scope)
 	if err == nil && rows == 0 {
 		return fmt.Errorf("write the key %s: %w in another project", k.ID, store.ErrExists)
 	}
@@ -145,12 +145,4 @@ func (c *configTx) DeleteKey(ctx context.Context, id string) error {
 func (c *configTx) Keys(ctx context.Context) ([]store.Key, error) {
 	found, err := list(ctx, c.tx, scanKey, selectKey+` WHERE project = $1 ORDER BY id`, c.project)
 	return found, c.store.wrap(ctx, "list the keys", err)
-}
-
-func (c *configTx) Audit(ctx context.Context, a store.AuditRecord) error {
-	_, err := c.run(ctx, "write the audit log", `INSERT INTO audit (at, project, actor, action, object, outcome, remote, detail)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		a.At, c.project, column.Text(a.Actor), column.Text(a.Action), column.Text(a.Object), column.Text(a.Outcome),
-		column.Text(a.From), column.Raw(a.Detail))
-	return err
 }

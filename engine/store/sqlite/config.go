@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -111,14 +110,6 @@ func (s *Store) Revision(ctx context.Context, project string, ref schema.Ref, re
 	return r, s.wrap(ctx, "read a revision of "+ref.String(), err)
 }
 
-// Audit lists audit records, newest first.
-func (s *Store) Audit(ctx context.Context, project string, before int64, limit int) ([]store.AuditRecord, error) {
-	found, err := list(ctx, s.read, scanAudit, `SELECT id, project, at, actor, action, object, outcome, remote, detail
-		FROM audit WHERE project = ?1 AND (id < ?2 OR ?2 <= 0) ORDER BY id DESC LIMIT ?3`,
-		column.Text(project), before, limitOf(limit))
-	return found, s.wrap(ctx, "list the audit log", err)
-}
-
 // TouchKeys records when keys were last used. Unknown ones are passed over.
 func (s *Store) TouchKeys(ctx context.Context, used map[string]time.Time) error {
 	const what = "record the use of keys"
@@ -135,7 +126,7 @@ func (s *Store) TouchKeys(ctx context.Context, used map[string]time.Time) error 
 const (
 	selectVersion  = `SELECT version FROM config_version`
 	selectProject  = `SELECT name, data_key, settings, created_at FROM projects`
-	selectKey      = `SELECT id, project, name, role, hash, created_at, created_by, expires_at, last_used FROM keys`
+	selectKey      = `SELECT id, project, name, role, scope, hash, created_at, created_by, expires_at, last_used FROM keys`
 	selectResource = `SELECT project, kind, name, labels, annotations, spec, digest, source,
 		revision, 0, updated_at, updated_by FROM resources`
 	selectRevision = `SELECT project, kind, name, labels, annotations, spec, digest, source,
@@ -213,19 +204,8 @@ func scanResource(row scanner) (r store.Resource, err error) {
 func scanKey(row scanner) (k store.Key, err error) {
 	var created int64
 	var expires, used *int64
-	err = row.Scan(&k.ID, &k.Project, &k.Name, &k.Role, &k.Hash, &created, &k.CreatedBy, &expires, &used)
+	err = row.Scan(&k.ID, &k.Project, &k.Name, &k.Role, &k.Scope, &k.Hash, &created, &k.CreatedBy, &expires, &used)
 	k.Hash = column.BytesFrom(k.Hash)
 	k.CreatedAt, k.ExpiresAt, k.LastUsed = timeOf(&created), timeOf(expires), timeOf(used)
 	return k, err
-}
-
-func scanAudit(row scanner) (a store.AuditRecord, err error) {
-	var at int64
-	var detail *string
-	err = row.Scan(&a.ID, &a.Project, &at, &a.Actor, &a.Action, &a.Object, &a.Outcome, &a.From, &detail)
-	a.At = timeOf(&at)
-	if detail != nil {
-		a.Detail = json.RawMessage(*detail)
-	}
-	return a, err
 }

@@ -132,7 +132,7 @@ func testRevisions(t *testing.T, open opener) {
 
 func testKeys(t *testing.T, open opener) {
 	s, ctx := migrated(t, open), t.Context()
-	key := store.Key{ID: "k1", Project: project, Name: "ci", Role: "developer", Hash: []byte{1, 0, 2}, CreatedAt: epoch,
+	key := store.Key{ID: "k1", Project: project, Name: "ci", Role: "developer", Scope: "runs.trigger", Hash: []byte{1, 0, 2}, CreatedAt: epoch,
 		CreatedBy: "ada", ExpiresAt: epoch.Add(time.Hour), LastUsed: epoch.Add(time.Minute)}
 	bare := store.Key{ID: "k2", Project: project, CreatedAt: epoch}
 	keys := func() (all []store.Key) {
@@ -187,15 +187,15 @@ func testAudit(t *testing.T, open opener) {
 		t.Errorf("an audit record counts as a change of configuration: version %d", version)
 	}
 	update(t, s, "elsewhere", func(ctx context.Context, tx store.ConfigTx) { must(t, tx.Audit(ctx, record)) })
-	all := got(s.Audit(ctx, project, 0, 0))(t)
+	all := got(s.Audit(ctx, store.AuditQuery{Project: project}))(t)
 	if len(all) != 4 || all[0].ID <= all[1].ID || all[1].ID <= all[2].ID {
 		t.Fatalf("audit: %s", show(all))
 	}
-	record.Project, record.ID = project, all[1].ID
+	record.Project, record.ID, record.Seq, record.Hash = project, all[1].ID, 3, all[1].Hash
 	equal(t, "an audit record", all[1], record)
 	equal(t, "a hostile one", all[0].Actor, "a\ufffdb\ufffd")
-	equal(t, "the page after", got(s.Audit(ctx, project, all[1].ID, 1))(t), all[2:3])
-	equal(t, "the first page", got(s.Audit(ctx, project, 0, 2))(t), all[:2])
+	equal(t, "the page after", got(s.Audit(ctx, store.AuditQuery{Project: project, Past: all[1].ID, Limit: 1}))(t), all[2:3])
+	equal(t, "the first page", got(s.Audit(ctx, store.AuditQuery{Project: project, Limit: 2}))(t), all[:2])
 }
 
 func testConfigVersion(t *testing.T, open opener) {
@@ -271,7 +271,7 @@ func testConfigRollback(t *testing.T, open opener) {
 		s.Update(ctx, project, func(tx store.ConfigTx) error { change(tx); panic("boom") })
 	}()
 	equal(t, "the configuration", got(s.LoadConfig(ctx))(t), before)
-	if audit := got(s.Audit(ctx, project, 0, 0))(t); len(audit) != 0 {
+	if audit := got(s.Audit(ctx, store.AuditQuery{Project: project}))(t); len(audit) != 0 {
 		t.Errorf("a rolled-back update left audit records: %v", audit)
 	}
 	ref := schema.Ref{Kind: schema.KindWorkflow, Name: "kept"}

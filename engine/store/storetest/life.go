@@ -73,9 +73,12 @@ var calls = map[string]func(context.Context, store.Store) error{
 		_, err := s.Revision(ctx, project, schema.Ref{Kind: schema.KindWorkflow, Name: "w"}, 1)
 		return err
 	},
-	"Audit":    func(ctx context.Context, s store.Store) error { _, err := s.Audit(ctx, project, 0, 0); return err },
 	"Releases": func(ctx context.Context, s store.Store) error { _, err := s.Releases(ctx, project, 0, 0); return err },
 	"Release":  func(ctx context.Context, s store.Store) error { _, err := s.Release(ctx, project, "v1"); return err },
+	"Audit": func(ctx context.Context, s store.Store) error {
+		_, err := s.Audit(ctx, store.AuditQuery{Project: project})
+		return err
+	},
 	"TouchKeys": func(ctx context.Context, s store.Store) error {
 		return s.TouchKeys(ctx, map[string]time.Time{"k": epoch})
 	},

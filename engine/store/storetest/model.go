@@ -198,7 +198,7 @@ func compareConfig(ctx context.Context, t *rapid.T, s store.Store, m *configMode
 	wantKeys := maps.Clone(m.keys)
 	maps.DeleteFunc(wantKeys, func(_ string, k store.Key) bool { return k.Project != project })
 	equal(t, "keys", keys, wantKeys)
-	if audit := got(s.Audit(ctx, project, 0, 0))(t); len(audit) != m.audits[project] {
+	if audit := got(s.Audit(ctx, store.AuditQuery{Project: project}))(t); len(audit) != m.audits[project] {
 		t.Fatalf("%d audit records; want %d", len(audit), m.audits[project])
 	}
 	for _, p := range snap.Projects {

@@ -46,7 +46,7 @@ var plan = []struct {
 		"engine/store", "engine/queue", "engine/record", "engine/steps", "engine/cache", "engine/logs", "engine/stats"}},
 	{"engine/schedule", []string{"schema", "workflows", "engine/cache", "engine/execution"}},
 	{"engine/connect", []string{"schema", "schema/api", "workflows", "engine/seal", "engine/store", "engine/cache", "engine/outbound", "engine/queue"}},
-	{"engine/httpapi", []string{"schema", "schema/api", "workflows", "engine/cache", "engine/config", "engine/execution", "engine/stats", "engine/connect"}},
+	{"engine/httpapi", []string{"schema", "schema/api", "workflows", "engine/store", "engine/cache", "engine/config", "engine/execution", "engine/stats", "engine/connect"}},
 	{"engine/daemon", []string{"schema", "schema/api", "workflows", "workflows/function", "engine"}},
 	{"engine/bench", []string{"schema", "schema/api", "workflows", "engine"}},
 	{"engine/chaos", []string{"schema", "schema/api", "workflows", "engine"}},

@@ -24,7 +24,7 @@ func newAudit() *listing[api.AuditRecord] {
 		missing: "This server shows no audit log.",
 		ask: func(a *App, v *listing[api.AuditRecord]) tea.Cmd {
 			return ask(a, &v.q, func(ctx context.Context) (*api.List[api.AuditRecord], error) {
-				return a.client.Audit(ctx, "", mostAudited)
+				return a.client.Audit(ctx, api.AuditQuery{Limit: mostAudited})
 			}, func(a *App, page *api.List[api.AuditRecord]) tea.Cmd { return v.show(a, page.Items) })
 		},
 		list: list[api.AuditRecord]{

@@ -23,5 +23,5 @@ type Client interface {
 	Cancel(ctx context.Context, id string) (*schema.Run, error)
 	Replay(ctx context.Context, id string, req api.ReplayRequest) (*schema.Run, error)
 
-	Audit(ctx context.Context, cursor string, limit int) (*api.List[api.AuditRecord], error)
+	Audit(ctx context.Context, q api.AuditQuery) (*api.List[api.AuditRecord], error)
 }

@@ -157,7 +157,7 @@ func (f *fake) Replay(_ context.Context, id string, req api.ReplayRequest) (*sch
 // gone is what a call to a server fails with that is not there.
 var gone = &api.UnreachableError{Server: "http://127.0.0.1:7420", Err: syscall.ECONNREFUSED}
 
-func (f *fake) Audit(context.Context, string, int) (*api.List[api.AuditRecord], error) {
+func (f *fake) Audit(context.Context, api.AuditQuery) (*api.List[api.AuditRecord], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return &api.List[api.AuditRecord]{Items: []api.AuditRecord{

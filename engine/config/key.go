@@ -30,8 +30,8 @@ const (
 	tokenDigits = 43
 )
 
-// newToken returns a token "pgn_<id>_<43 digits in base 62>" with its key's id.
-func newToken() (id, token string, err error) {
+// newToken returns a token "<prefix><id>_<43 digits in base 62>" with its id.
+func newToken(prefix string) (id, token string, err error) {
 	random := make([]byte, 8+tokenBytes)
 	if _, err := rand.Read(random); err != nil {
 		return "", "", fmt.Errorf("make token: %w", err)
@@ -43,7 +43,7 @@ func newToken() (id, token string, err error) {
 		n.DivMod(n, base, digit)
 		digits[tokenDigits-1-i] = base62[digit.Int64()]
 	}
-	return id, TokenPrefix + id + "_" + string(digits), nil
+	return id, prefix + id + "_" + string(digits), nil
 }
 
 // HashToken is what is stored of a token. A token has 256 random bits, so that
@@ -59,21 +59,22 @@ func (s *Service) CreateKey(ctx context.Context, actor Actor, project string, re
 	switch {
 	case name == "" || utf8.RuneCountInString(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }):
 		return nil, invalid("a key needs a name of 1 to 100 characters that says who uses it", nil)
-	case !role.Valid():
-		return nil, invalid(fmt.Sprintf("%q is not a role: owner, admin, developer, operator or viewer", req.Role), nil)
 	case !req.ExpiresAt.IsZero() && !req.ExpiresAt.After(s.now()):
 		return nil, invalid("expiresAt is in the past", nil)
 	}
-	if !actor.Role.mayGrant(role) {
-		s.Refused(ctx, actor, project, "create", "key/"+name, "role "+string(actor.Role)+" can't hand out "+string(role))
-		return nil, forbidden("role %s can't hand out role %s", actor.Role, role)
+	if err := s.mayHandOut(ctx, actor, project, "create", "key/"+name, role); err != nil {
+		return nil, err
 	}
-	id, token, err := newToken()
+	scope, err := s.newScope(ctx, actor, project, name, role, req.Scope)
+	if err != nil {
+		return nil, err
+	}
+	id, token, err := newToken(TokenPrefix)
 	if err != nil {
 		return nil, err
 	}
 	hash := HashToken(token)
-	key := store.Key{ID: id, Project: project, Name: name, Role: string(role), Hash: hash[:],
+	key := store.Key{ID: id, Project: project, Name: name, Role: string(role), Scope: scope, Hash: hash[:],
 		CreatedAt: s.now().UTC(), CreatedBy: actor.Name, ExpiresAt: req.ExpiresAt}
 	version, err := s.store.Update(ctx, project, func(tx store.ConfigTx) error {
 		if _, err := s.project(ctx, tx, project); err != nil {
@@ -82,7 +83,7 @@ func (s *Service) CreateKey(ctx context.Context, actor Actor, project string, re
 		if err := tx.PutKey(ctx, key); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, actor, "create", "key/"+id, map[string]any{"name": name, "role": role, "expiresAt": req.ExpiresAt})
+		return s.audit(ctx, tx, actor, "create", "key/"+id, map[string]any{"name": name, "role": role, "scope": scopeList(scope), "expiresAt": req.ExpiresAt})
 	})
 	if err != nil {
 		return nil, storeError("create key", err)
@@ -126,10 +127,14 @@ func (s *Service) DeleteKey(ctx context.Context, actor Actor, project, id string
 			return forbidden("role %s can't delete a key of role %s", actor.Role, key.Role)
 		}
 		// The program itself may: it makes another at once.
-		if actor != System && Role(key.Role) == RoleOwner && !slices.ContainsFunc(keys, func(k store.Key) bool {
-			return k.ID != id && Role(k.Role) == RoleOwner && (k.ExpiresAt.IsZero() || k.ExpiresAt.After(s.now()))
-		}) {
-			return conflict("key %s is the last owner key: create another first", id)
+		if !actor.isSystem() && Role(key.Role) == RoleOwner {
+			n, err := s.owners(ctx, tx, "", id)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return conflict("key %s is the last owner key, and no member is an owner: create another first", id)
+			}
 		}
 		if err := tx.DeleteKey(ctx, id); err != nil {
 			return err
@@ -165,7 +170,7 @@ func (s *Service) Bootstrap(ctx context.Context, project string) (token string, 
 }
 
 func shownKey(k store.Key) api.Key {
-	return api.Key{ID: k.ID, Name: k.Name, Role: k.Role, CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy,
+	return api.Key{ID: k.ID, Name: k.Name, Role: k.Role, Scope: scopeList(k.Scope), CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy,
 		ExpiresAt: k.ExpiresAt, LastUsed: k.LastUsed}
 }
 

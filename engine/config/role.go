@@ -31,18 +31,23 @@ const (
 	ActionReadKeys    Action = "keys.read"    // see API keys
 	ActionWriteKeys   Action = "keys.write"   // create and delete API keys
 	ActionReadAudit   Action = "audit.read"   // see who did what
+
+	ActionReadMembers   Action = "members.read"    // see members and invitations
+	ActionWriteMembers  Action = "members.write"   // invite, change roles, remove
+	ActionCreateProject Action = "projects.create" // make projects; counts in the default project
 )
 
 // Actions lists every action.
 var Actions = []Action{ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
-	ActionReadKeys, ActionWriteKeys, ActionReadAudit}
+	ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadMembers, ActionWriteMembers, ActionCreateProject}
 
 // permissions is the table of who may do what. What is not in it is refused.
 var permissions = map[Role][]Action{
 	RoleOwner: Actions,
-	RoleAdmin: Actions,
+	RoleAdmin: {ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
+		ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadMembers, ActionWriteMembers},
 	RoleDeveloper: {ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
-		ActionReadKeys},
+		ActionReadKeys, ActionReadMembers},
 	RoleOperator: {ActionReadConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns},
 	RoleViewer:   {ActionReadConfig, ActionReadRuns},
 }
@@ -65,12 +70,23 @@ func (r Role) mayGrant(other Role) bool {
 type Actor struct {
 	// Name is shown in revisions and in the audit log: the name of the key.
 	Name string
-	// KeyID is the id of the key, empty for the program itself.
-	KeyID string
-	Role  Role
+	// KeyID is the id of the key, Person that of the person who is logged in;
+	// both are empty for the program itself.
+	KeyID, Person string
+	Role          Role
+	// Scope has what of its role a key may do; empty: all.
+	Scope []Action
 	// From is the remote address, empty for the program itself.
 	From string
 }
+
+// Allows tells whether the actor may do the action: by the role, and within
+// the scope.
+func (a Actor) Allows(action Action) bool {
+	return a.Role.Allows(action) && (len(a.Scope) == 0 || slices.Contains(a.Scope, action))
+}
+
+func (a Actor) isSystem() bool { return a.KeyID == "" && a.Person == "" && a.Name == System.Name }
 
 // System is the program itself, for what it does at its first start.
 var System = Actor{Name: "paragond", Role: RoleOwner}

@@ -51,7 +51,8 @@ type Service struct {
 	stop     context.CancelFunc
 	done     chan struct{}
 
-	used usedKeys
+	used    usedKeys
+	hashing hashing
 }
 
 // openedKey is a project's data key with the bytes that it was opened from.
@@ -76,7 +77,7 @@ func New(opts Options) *Service {
 		opts.Timeout = 5 * time.Second
 	}
 	return &Service{store: opts.Store, rdb: opts.Redis, keys: opts.Keyring, log: opts.Log, now: opts.Now, opts: opts,
-		dataKeys: map[string]openedKey{}}
+		dataKeys: map[string]openedKey{}, hashing: newHashing()}
 }
 
 // EnsureProject creates a project with its data key unless it exists.

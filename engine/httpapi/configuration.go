@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
-	"time"
 
 	"paragon/engine/config"
 	"paragon/schema"
@@ -172,29 +170,4 @@ func (s *Server) deleteKey(w http.ResponseWriter, r *request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-func (s *Server) listAudit(w http.ResponseWriter, r *request) error {
-	q := r.query()
-	before, limit := q.number("cursor", 1, 1<<62), int(q.number("limit", 1, 1000))
-	if q.err != nil {
-		return q.err
-	}
-	if limit == 0 {
-		limit = 100
-	}
-	records, err := s.opts.Config.Audit(r.Context(), r.project, before, limit+1)
-	if err != nil {
-		return err
-	}
-	page := api.List[api.AuditRecord]{Items: []api.AuditRecord{}}
-	if len(records) > limit {
-		records = slices.Clip(records[:limit])
-		page.NextCursor = strconv.FormatInt(records[limit-1].ID, 10)
-	}
-	for _, rec := range records {
-		page.Items = append(page.Items, api.AuditRecord{ID: rec.ID, At: rec.At.UTC().Round(time.Millisecond), Actor: rec.Actor,
-			Action: rec.Action, Object: rec.Object, Outcome: rec.Outcome, From: rec.From, Detail: rec.Detail})
-	}
-	return writeJSON(w, http.StatusOK, page)
 }

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"paragon/schema/api"
 )
 
 // health answers /livez and /readyz.
@@ -66,10 +64,6 @@ func (s *Server) ready(w http.ResponseWriter, r *request) error {
 
 func (s *Server) version(w http.ResponseWriter, _ *request) error {
 	return writeJSON(w, http.StatusOK, s.opts.Version)
-}
-
-func (s *Server) whoami(w http.ResponseWriter, r *request) error {
-	return writeJSON(w, http.StatusOK, api.Identity{Name: r.key.Name, Role: r.key.Role, Project: r.key.Project, Expires: r.key.ExpiresAt})
 }
 
 func (s *Server) document(w http.ResponseWriter, _ *request) error {

@@ -1,13 +1,10 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
 	"reflect"
-	"strings"
 	"time"
 
-	"paragon/engine/cache"
 	"paragon/engine/config"
 )
 
@@ -19,9 +16,12 @@ const (
 	public access = "public"
 	// anyKey needs a valid key of any project and role.
 	anyKey access = "key"
-	// member needs a key of the project in the path whose role allows the
-	// route's action.
+	// member needs a key or a login whose role in the project of the path
+	// allows the route's action.
 	member access = "project"
+	// installation is about no one project: it needs a role in the default
+	// project that allows the action.
+	installation access = "installation"
 )
 
 // route is one row of the table that routing, access control and the OpenAPI
@@ -69,7 +69,7 @@ type request struct {
 	route   *route
 	project string
 	actor   config.Actor
-	key     *cache.Key // nil on public routes
+	caller  *caller // nil on public routes
 }
 
 // handler is the net/http handler of a route.
@@ -110,66 +110,6 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	writeProblem(w, r, p)
-}
-
-// authorize finds out who calls and whether they may.
-func (s *Server) authorize(r *request) error {
-	if r.route.access == public {
-		return nil
-	}
-	key, err := s.authenticate(r.Request)
-	if err != nil {
-		return err
-	}
-	r.key = key
-	r.actor = config.Actor{Name: key.Name, KeyID: key.ID, Role: config.Role(key.Role), From: remoteHost(r.Request)}
-	infoOf(r.Request).actor = key.Name
-	s.opts.Config.TouchKey(key.ID)
-	if r.route.access == anyKey {
-		return nil
-	}
-	if key.Project != r.project {
-		// Whether the other project exists is none of the caller's business.
-		return notFound("project %s does not exist, or your key is not for it", r.project)
-	}
-	if !r.actor.Role.Allows(r.route.action) {
-		s.refused(r)
-		return forbidden("role %s does not allow %s", key.Role, r.route.action)
-	}
-	return nil
-}
-
-// refused writes a refusal to the audit log, without holding the caller up for
-// long.
-func (s *Server) refused(r *request) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*time.Second)
-	defer cancel()
-	s.opts.Config.Refused(ctx, r.actor, r.project, string(r.route.action), r.Method+" "+r.URL.Path,
-		"role "+string(r.actor.Role)+" does not allow it")
-}
-
-// challenge is the WWW-Authenticate header of a 401 (RFC 6750 section 3).
-const challenge = `Bearer realm="paragon"`
-
-// authenticate finds the key of the request's bearer token in memory, so that
-// it works with every database away.
-func (s *Server) authenticate(r *http.Request) (*cache.Key, error) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, unauthenticated("send an API key: Authorization: Bearer %s…", config.TokenPrefix)
-	}
-	key := s.opts.Cache.Key(config.HashToken(token))
-	if key == nil {
-		if err := s.opts.Cache.Ready(); err != nil {
-			return nil, unavailable("API keys are not loaded yet: %v", err)
-		}
-		return nil, unauthenticated("the API key is not known: it was deleted, or belongs to another server")
-	}
-	if key.Expired(s.now()) {
-		return nil, unauthenticated("the API key expired at %s", key.ExpiresAt.UTC().Format(time.RFC3339))
-	}
-	return key, nil
 }
 
 // extend gives the request a further time to be read and answered, for waits

@@ -36,6 +36,7 @@ func (s *Server) table() []route {
 	}
 	list = append(list, s.projectRoutes()...)
 	list = append(list, s.releaseRoutes()...)
+	list = append(list, s.accessRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
 	}
@@ -71,8 +72,6 @@ func (s *Server) projectRoutes() []route {
 	ok := func(body reflect.Type) []answer { return []answer{{status: http.StatusOK, body: body}} }
 	run := typeOf[schema.Run]()
 	return []route{
-		{method: "GET", path: "/v1/whoami", access: anyKey, id: "whoami", tag: "server", summary: "Whose key this is",
-			answers: ok(typeOf[api.Identity]()), serve: s.whoami},
 
 		{method: "POST", path: pathProject + "/apply", access: member, action: config.ActionWriteConfig, id: "apply", tag: "configuration",
 			summary: "Bring the project to what documents say, all of it or nothing",
@@ -119,8 +118,15 @@ func (s *Server) projectRoutes() []route {
 			answers: []answer{{status: http.StatusCreated, body: typeOf[api.CreatedKey]()}}, serve: s.createKey},
 		{method: "DELETE", path: pathProject + "/keys/{id}", access: member, action: config.ActionWriteKeys, id: "deleteKey", tag: "access",
 			summary: "End an API key", answers: []answer{{status: http.StatusNoContent}}, serve: s.deleteKey},
+		{method: "POST", path: pathProject + "/keys/{id}/rotate", access: member, action: config.ActionWriteKeys, id: "rotateKey", tag: "access",
+			summary: "Make a key that may what an old one may, and let the old one end", body: typeOf[api.RotateKeyRequest](), optional: true,
+			answers: []answer{{status: http.StatusCreated, body: typeOf[api.CreatedKey]()}}, serve: s.rotateKey},
 		{method: "GET", path: pathProject + "/audit", access: member, action: config.ActionReadAudit, id: "listAudit", tag: "access",
-			summary: "List who did what, newest first", params: []param{paramCursor, paramLimit},
+			summary: "List who did, or was refused, what, newest first",
+			params: []param{{"query", "actor", "Who did it", "string"}, {"query", "action", "What was done", "string"},
+				{"query", "object", "What it was done to, such as workflow/lead-sync", "string"}, {"query", "outcome", "done or refused", "string"},
+				{"query", "since", "At or after: a time, or a duration ago", "time"}, {"query", "until", "Before: a time, or a duration ago", "time"},
+				{"query", "oldest", "The oldest first", "boolean"}, paramCursor, paramLimit},
 			answers: ok(typeOf[api.List[api.AuditRecord]]()), serve: s.listAudit},
 
 		{path: "/hooks/{project}/{workflow}/{trigger}", access: public, id: "hook", tag: "webhooks",

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"paragon/engine/execution"
+	"paragon/engine/store"
 	"paragon/schema"
 )
 

@@ -39,9 +39,11 @@ type BulkReplayResult struct {
 
 // Key is an API key, without its secret part.
 type Key struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Role      string    `json:"role"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Role string `json:"role"`
+	// Scope has what of its role the key may do; empty: all.
+	Scope     []string  `json:"scope,omitempty"`
 	CreatedAt time.Time `json:"createdAt"`
 	CreatedBy string    `json:"createdBy,omitempty"`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
@@ -53,6 +55,9 @@ type CreateKeyRequest struct {
 	Name string `json:"name"`
 	// Role is owner, admin, developer, operator or viewer.
 	Role string `json:"role"`
+	// Scope narrows the role to some of what it allows, such as
+	// ["runs.trigger"]; empty: all of it.
+	Scope []string `json:"scope,omitempty"`
 	// ExpiresAt ends the key; zero is never.
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }

@@ -115,4 +115,11 @@ type Identity struct {
 	Role    string    `json:"role"`
 	Project string    `json:"project"`
 	Expires time.Time `json:"expires,omitzero"`
+	// Scope has what of its role a key may do; empty: all.
+	Scope []string `json:"scope,omitempty"`
+	// Person tells a login from a key. Project is empty then when the person
+	// is a member of more than one, or of none.
+	Person bool `json:"person,omitempty"`
+	// Projects are those that a person has a role in.
+	Projects []Project `json:"projects,omitempty"`
 }

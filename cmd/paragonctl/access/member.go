@@ -1,0 +1,128 @@
+package access
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/output"
+	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/schema/api"
+)
+
+// NewMember makes the member group.
+func NewMember(env *command.Env) *cobra.Command {
+	return command.NewGroup("member", "List, invite, change and remove a project's members",
+		newMemberList(env), newMemberInvite(env), newMemberSetRole(env), newMemberRemove(env))
+}
+
+func newMemberList(env *command.Env) *cobra.Command {
+	var out output.Flags
+	cmd := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"},
+		Short:   "List members, then who is invited",
+		Example: `  paragonctl member list`,
+		Args:    command.Args(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := out.Check(); err != nil {
+				return err
+			}
+			client, err := env.Client()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			page, err := client.Members(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("list members: %w", err)
+			}
+			view := output.ListOf(page.Items, func(m api.Member) string { return m.Email })
+			g := &output.Grid{Columns: []output.Column{{Title: "EMAIL"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "STATUS"}, {Title: "BY", Wide: true}}}
+			for _, m := range page.Items {
+				g.Rows = append(g.Rows, []string{m.Email, m.Name, m.Role, m.Status, m.AddedBy})
+			}
+			view.Table, view.Empty = g, "No members."
+			return out.Print(cmd.Context(), env.Streams, view)
+		},
+	}
+	out.Register(cmd)
+	return cmd
+}
+
+func newMemberInvite(env *command.Env) *cobra.Command {
+	var role string
+	cmd := &cobra.Command{
+		Use:   "invite EMAIL --role ROLE",
+		Short: "Invite somebody, and print the invitation's token, this once",
+		Long: `Invite somebody, and print the invitation's token. It counts for seven days and
+once: POST /v1/auth/accept takes it, with a name and a password.`,
+		Example: `  paragonctl member invite ada@example.org --role developer`,
+		Args:    command.Args(1, 1, "an email"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := env.Client()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			inv, err := client.Invite(cmd.Context(), args[0], role)
+			if err != nil {
+				return fmt.Errorf("invite %s: %w", args[0], err)
+			}
+			fmt.Fprintf(env.Err, "Invited %s as %s. The token is shown this once:\n", terminal.Safe(inv.Email), terminal.Safe(inv.Role))
+			_, err = fmt.Fprintln(env.Out, terminal.Safe(inv.Token))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", "viewer", "owner, admin, developer, operator or viewer")
+	return cmd
+}
+
+func newMemberSetRole(env *command.Env) *cobra.Command {
+	return &cobra.Command{
+		Use:     "set-role EMAIL ROLE",
+		Short:   "Give a member another role",
+		Example: `  paragonctl member set-role ada@example.org admin`,
+		Args:    command.Args(2, 2, "an email and a role"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := env.Client()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			m, err := client.SetRole(cmd.Context(), args[0], args[1])
+			if err != nil {
+				return fmt.Errorf("change the role of %s: %w", args[0], err)
+			}
+			fmt.Fprintf(env.Out, "member/%s is %s\n", terminal.Safe(m.Email), terminal.Safe(m.Role))
+			return nil
+		},
+	}
+}
+
+func newMemberRemove(env *command.Env) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "remove EMAIL", Aliases: []string{"rm"},
+		Short:   "End a membership, or take an invitation back",
+		Example: `  paragonctl member remove ada@example.org --yes`,
+		Args:    command.Args(1, 1, "an email"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := env.Client()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			if err := env.Confirmed(cmd, yes, "Remove member "+args[0]+"?"); err != nil {
+				return err
+			}
+			if err := client.RemoveMember(cmd.Context(), args[0]); err != nil {
+				return fmt.Errorf("remove %s: %w", args[0], err)
+			}
+			fmt.Fprintf(env.Out, "member/%s %s\n", terminal.Safe(args[0]), env.OutStyle().Action("removed"))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	return cmd
+}

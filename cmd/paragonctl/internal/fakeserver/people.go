@@ -1,0 +1,55 @@
+package fakeserver
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+
+	"paragon/schema/api"
+	"paragon/schema/chain"
+)
+
+// listAudit answers with a chain of three records; project "forged" has the
+// second one changed.
+func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
+	project := r.PathValue("project")
+	page := api.List[api.AuditRecord]{}
+	var prev []byte
+	for i, action := range []string{"create", "update", "delete"} {
+		rec := chain.Record{Seq: int64(i + 1), Project: project, At: Now, Actor: "ada", Action: action, Object: "workflow/w", Outcome: "done", Detail: []byte("{}")}
+		prev = chain.Hash(prev, rec)
+		if project == "forged" && i == 1 {
+			rec.Actor = "bob"
+		}
+		page.Items = append(page.Items, api.AuditRecord{ID: rec.Seq, At: rec.At, Actor: rec.Actor, Action: rec.Action, Object: rec.Object,
+			Outcome: rec.Outcome, Detail: rec.Detail, Project: project, Seq: rec.Seq, Hash: hex.EncodeToString(prev)})
+	}
+	return json.NewEncoder(w).Encode(page)
+}
+
+func (s *Server) listMembers(w http.ResponseWriter, _ *http.Request) error {
+	return json.NewEncoder(w).Encode(api.List[api.Member]{Items: []api.Member{
+		{Email: "ada@example.org", Name: "Ada", Role: "owner", Status: api.MemberActive, AddedAt: Now}}})
+}
+
+func (s *Server) invite(w http.ResponseWriter, r *http.Request) error {
+	var req api.InviteRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusCreated)
+	return json.NewEncoder(w).Encode(api.Invitation{Email: req.Email, Role: req.Role, ExpiresAt: Now, Token: "pgi_new"})
+}
+
+func (s *Server) setRole(w http.ResponseWriter, r *http.Request) error {
+	var req api.SetRoleRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		return err
+	}
+	return json.NewEncoder(w).Encode(api.Member{Email: r.PathValue("email"), Role: req.Role, Status: api.MemberActive, AddedAt: Now})
+}
+
+func (s *Server) removeMember(w http.ResponseWriter, _ *http.Request) error {
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -23,4 +23,8 @@ type SecretSource struct {
 	// File is a path, relative to the file that names it. One newline at the
 	// end is not part of the secret.
 	File string `json:"file,omitempty"`
+	// Age is the value encrypted with age, in its armored form, so that it can
+	// be committed. paragonctl decrypts it with the identities of
+	// PARAGON_AGE_KEY_FILE or PARAGON_AGE_KEY.
+	Age string `json:"age,omitempty"`
 }

@@ -251,13 +251,24 @@ func (d *Document) checkSecret(dec *decoder, spec *node) {
 	if s.Value == "" && s.ValueFrom == nil && s.Digest == "" && d.find(specPath.field("value")) == nil {
 		dec.fail(spec, specPath, "one-of", "write valueFrom: {env: NAME}", "a Secret has a value or says where it comes from")
 	}
-	if f := s.ValueFrom; f != nil && (f.Env == "") == (f.File == "") {
+	if f := s.ValueFrom; f != nil && !exactlyOne(f.Env, f.File, f.Age) {
 		n := d.find(specPath.field("valueFrom"))
 		if n == nil {
 			n = spec
 		}
-		dec.fail(n, specPath.field("valueFrom"), "one-of", "", "valueFrom has exactly one of env and file")
+		dec.fail(n, specPath.field("valueFrom"), "one-of", "", "valueFrom has exactly one of env, file and age")
 	}
+}
+
+// exactlyOne tells whether exactly one text is not empty.
+func exactlyOne(texts ...string) bool {
+	n := 0
+	for _, t := range texts {
+		if t != "" {
+			n++
+		}
+	}
+	return n == 1
 }
 
 // canonicalJSON writes a plain value with sorted keys and no space.

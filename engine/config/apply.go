@@ -110,6 +110,9 @@ func (a *application) transact(ctx context.Context, dryRun, prune bool) error {
 	if a.key, err = a.service.project(ctx, a.tx, a.project); err != nil {
 		return err
 	}
+	if err := a.prefetch(ctx); err != nil {
+		return err
+	}
 	// Everything is planned and checked before the first write.
 	writes := make([]write, len(a.docs))
 	for i, doc := range a.docs {
@@ -216,6 +219,34 @@ func (a *application) plan(ctx context.Context, doc document) (write, error) {
 	}
 	w.item.Action = api.ActionUpdate
 	return w, nil
+}
+
+// prefetchFrom is from how many documents on the current resources are read
+// all at once and not one by one.
+const prefetchFrom = 10
+
+// prefetch reads what is current of all kinds, where an apply has many
+// documents: one query in place of one for each.
+func (a *application) prefetch(ctx context.Context) error {
+	if len(a.docs) < prefetchFrom {
+		return nil
+	}
+	for _, kind := range schema.Kinds {
+		list, err := a.tx.Resources(ctx, kind)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			a.current[ref(list[i])] = &list[i]
+		}
+	}
+	for _, d := range a.docs {
+		id := schema.Ref{Kind: d.Kind, Name: d.Metadata.Name}
+		if _, ok := a.current[id]; !ok {
+			a.current[id] = nil // known not to be there
+		}
+	}
+	return nil
 }
 
 // lookup returns the current resource, nil for none.

@@ -54,7 +54,8 @@ func (s *Set) Errors() (errors, warnings int) {
 }
 
 // Values reads the values of the secrets that say valueFrom: from the
-// environment of this process, and from files beside the document's own. What
+// environment of this process, from files beside the document's own, and from
+// what is encrypted in the document. What
 // can't be read is a finding of the set.
 func (s *Set) Values(env *command.Env) map[string]string {
 	values := map[string]string{}
@@ -89,6 +90,10 @@ func resolve(env *command.Env, file string, from *schema.SecretSource) (value, f
 			return "", "env", fmt.Errorf("the variable %s of the environment is not set", from.Env)
 		}
 		return value, "env", nil
+	}
+	if from.Age != "" {
+		value, err = decrypt(env, from.Age)
+		return value, "age", err
 	}
 	path := filepath.FromSlash(from.File)
 	if !filepath.IsAbs(path) && file != Stdin {

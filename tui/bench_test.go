@@ -75,3 +75,24 @@ func BenchmarkFrame(b *testing.B) {
 		r.redraw()
 	}
 }
+
+// BenchmarkOverview is a page of runs that the overview takes in and draws
+// while it counts as many as it may.
+func BenchmarkOverview(b *testing.B) {
+	r := newRig(b, newFake())
+	r.send(tea.WindowSizeMsg{Width: 300, Height: 80})
+	v := r.open().(*overview)
+	f := &flood{}
+	for len(v.log.runs) < mostTallied {
+		v.log.runs = append(light(f.page(bigPage)), v.log.runs...)
+		f.n += bigPage
+	}
+	v.log.next = "more"
+	for b.Loop() {
+		f.n += bigPage / 2
+		r.clock = noon.Add(time.Duration(f.n) * 200 * time.Microsecond)
+		v.log.head(light(f.page(bigPage)), "next", false)
+		v.count(r.App)
+		r.redraw()
+	}
+}

@@ -15,14 +15,17 @@ import (
 // overview is how the project does: plots of what it counts of the runs that
 // were accepted of late.
 type overview struct {
-	log           runLog
-	points        []point
-	at            time.Time // what the points were counted at
+	log    runLog
+	points []point
+	// past are the points as counted while all their runs were known, by the
+	// beginnings of their steps.
+	past          map[time.Time]point
 	newest, older question
 }
 
-// mostTallied is how many runs the overview counts, the newest.
-const mostTallied = 10_000
+// mostTallied is how many runs the overview counts, the newest; mostPages how
+// many pages of new ones it reads at once.
+const mostTallied, mostPages = 50_000, 10
 
 func (v *overview) name() string { return "overview" }
 
@@ -50,12 +53,34 @@ func (v *overview) refresh(a *App) tea.Cmd {
 		return nil
 	}
 	q := api.RunsQuery{Since: a.now().Add(-tallyOver), Limit: bigPage}
-	return ask(a, &v.newest, func(ctx context.Context) (*api.List[schema.Run], error) { return a.client.Runs(ctx, q) },
+	known := ""
+	if len(v.log.runs) > 0 {
+		known = v.log.runs[0].ID
+	}
+	return ask(a, &v.newest, func(ctx context.Context) (*api.List[schema.Run], error) { return readDown(ctx, a.client, q, known) },
 		func(a *App, page *api.List[schema.Run]) tea.Cmd {
 			v.log.head(light(page.Items), page.NextCursor, false)
 			v.count(a)
 			return v.askOlder(a)
 		})
+}
+
+// readDown reads the newest runs page by page until one that is known already,
+// so that none is left out between; one page when nothing is known.
+func readDown(ctx context.Context, c Client, q api.RunsQuery, known string) (*api.List[schema.Run], error) {
+	all := &api.List[schema.Run]{}
+	for range mostPages {
+		page, err := c.Runs(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all.Items, all.NextCursor = append(all.Items, page.Items...), page.NextCursor
+		if n := len(page.Items); page.NextCursor == "" || n == 0 || known == "" || page.Items[n-1].ID <= known {
+			break
+		}
+		q.Cursor = page.NextCursor
+	}
+	return all, nil
 }
 
 // askOlder reads what was accepted before, a page at a time.
@@ -84,7 +109,25 @@ func (v *overview) count(a *App) {
 		v.log.next = v.log.runs[n-1].ID
 	}
 	v.log.runs = v.log.runs[:n]
-	v.points, v.at = tally(v.log.runs, now, v.known(now)), now
+	v.points = tally(v.log.runs, now, v.known(now))
+	v.remember(now)
+}
+
+// remember keeps what was counted of each step, and uses it once the step's
+// runs are too many to be known any longer.
+func (v *overview) remember(now time.Time) {
+	begin := now.Truncate(tallyStep).Add(-tallyOver)
+	past := make(map[time.Time]point, len(v.points))
+	for i := range v.points {
+		at := begin.Add(time.Duration(i) * tallyStep)
+		if before, ok := v.past[at]; ok && math.IsNaN(v.points[i].accepted) {
+			v.points[i] = before
+		}
+		if !math.IsNaN(v.points[i].accepted) {
+			past[at] = v.points[i]
+		}
+	}
+	v.past = past
 }
 
 func (v *overview) key(a *App, key string) (tea.Cmd, bool) {

@@ -3,6 +3,8 @@ package tui
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,5 +49,35 @@ func TestTally(t *testing.T) {
 	}
 	if !math.IsNaN(points[0].accepted) || math.IsNaN(points[50].accepted) || !math.IsNaN(last.failing()) {
 		t.Error("what is not known has a number, or what is has none")
+	}
+}
+
+// More runs than are known at a time: the steps before keep their counts, and
+// no run between two looks is left out.
+func TestTheOverviewRemembers(t *testing.T) {
+	f := newFake()
+	r := newRig(t, f)
+	v := r.open().(*overview)
+	n := 0
+	for range 30 { // seconds, with 2,500 runs in each
+		for range 2500 {
+			n++
+			at := r.clock.Add(time.Duration(n%2500) * 400 * time.Microsecond)
+			f.runs = append(f.runs, schema.Run{ID: runID(n), Status: schema.RunSucceeded, CreatedAt: at, StartedAt: &at, EndedAt: &at})
+		}
+		slices.SortFunc(f.runs, func(x, y schema.Run) int { return strings.Compare(y.ID, x.ID) })
+		r.frame()
+	}
+	if len(v.log.runs) > mostTallied+mostPages*bigPage || v.log.next == "" {
+		t.Fatalf("%d runs are held, more after %q", len(v.log.runs), v.log.next)
+	}
+	whole := 0
+	for _, p := range v.points {
+		if p.accepted == 2500 {
+			whole++
+		}
+	}
+	if whole < 4 {
+		t.Errorf("only %d steps show all of their runs: %v", whole, v.points[50:])
 	}
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"os"
 	"runtime/debug"
+	"sync"
 )
 
 // gcPercent lets the heap grow to five times what lives before it is collected:
@@ -14,15 +15,13 @@ const gcPercent = 400
 // times a second: it counts as alive, and since nothing is ever written to it,
 // it takes no memory. The heap may so grow to some 200 MB before it is
 // collected.
-var floor []byte
-
-const floorBytes = 32 << 20
+var floor = sync.OnceValue(func() []byte { return make([]byte, 32<<20) })
 
 // TuneMemory sets the garbage collector's pace for a process of Paragon, unless
 // GOGC says otherwise.
 func TuneMemory() {
 	if os.Getenv("GOGC") == "" {
-		floor = make([]byte, floorBytes)
+		floor()
 		debug.SetGCPercent(gcPercent)
 	}
 }

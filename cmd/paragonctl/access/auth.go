@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,7 @@ func NewAuth(env *command.Env) *cobra.Command {
 type LoginOptions struct {
 	env       *command.Env
 	withToken bool
+	email     string
 }
 
 func newLogin(env *command.Env) *cobra.Command {
@@ -41,6 +43,7 @@ names, else the current one, else "default".`,
 		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
+	cmd.Flags().StringVar(&o.email, "email", "", "log in as this person; the password is asked for, or read from standard input with --with-token")
 	cmd.Flags().BoolVar(&o.withToken, "with-token", false, "read the token from standard input")
 	return cmd
 }
@@ -72,7 +75,11 @@ func (o *LoginOptions) run(ctx context.Context) error {
 	if o.withToken {
 		c.Token, err = o.env.ReadSecret()
 	} else {
-		c.Token, err = o.env.AskSecret(ctx, "Token for "+c.Server)
+		what := "Token"
+		if o.email != "" {
+			what = "Password of " + o.email
+		}
+		c.Token, err = o.env.AskSecret(ctx, what+" for "+c.Server)
 	}
 	if errors.Is(err, terminal.ErrNoPrompt) {
 		return &command.Failure{Code: command.ExitUsage, Err: errors.New("log in: there is no terminal to ask for the token"),
@@ -83,6 +90,15 @@ func (o *LoginOptions) run(ctx context.Context) error {
 	}
 	if c.Token == "" {
 		return &command.Failure{Code: command.ExitInvalid, Err: errors.New("log in: the token is empty")}
+	}
+	if o.email != "" {
+		anonymous := o.env.ClientFor(command.Connection{Server: c.Server})
+		defer anonymous.Close()
+		session, err := anonymous.Login(ctx, o.email, c.Token)
+		if err != nil {
+			return fmt.Errorf("log in to %s as %s: %w", c.Server, o.email, err)
+		}
+		c.Token = session.Token
 	}
 	client := o.env.ClientFor(command.Connection{Server: c.Server, Project: c.Project, Token: c.Token})
 	defer client.Close()
@@ -196,9 +212,10 @@ func (o *StatusOptions) run(ctx context.Context) error {
 
 func newLogout(env *command.Env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "logout",
-		Short:   "Forget the token of the context",
-		Long:    `Forget the token of the context. The key itself stays valid: "key delete" ends it.`,
+		Use:   "logout",
+		Short: "Forget the token of the context",
+		Long: `Forget the token of the context. A person's login ends on the server, too; a key
+itself stays valid: "key delete" ends it.`,
 		Example: `  paragonctl auth logout`,
 		Args:    command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -212,6 +229,13 @@ func newLogout(env *command.Env) *cobra.Command {
 			path, err := env.ContextsPath()
 			if err != nil {
 				return err
+			}
+			if strings.HasPrefix(c.Token, "pgs_") {
+				client := env.ClientFor(c)
+				defer client.Close()
+				if err := client.Logout(cmd.Context()); err != nil && command.ExitCode(err) != command.ExitRefused {
+					return fmt.Errorf("end the login on the server: %w", err)
+				}
 			}
 			if err := contexts.Update(path, func(f *contexts.File) error {
 				known := f.Contexts[c.Context]

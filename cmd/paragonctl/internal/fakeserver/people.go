@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"paragon/schema"
 	"paragon/schema/api"
 	"paragon/schema/chain"
 )
@@ -50,6 +51,22 @@ func (s *Server) setRole(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) removeMember(w http.ResponseWriter, _ *http.Request) error {
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
+	var req api.LoginRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		return err
+	}
+	if req.Password != "correct horse" {
+		return problem(http.StatusUnauthorized, schema.ProblemUnauthenticated, "the email or the password is wrong")
+	}
+	return json.NewEncoder(w).Encode(api.Session{Token: "pgs_ada", ExpiresAt: Now, Email: req.Email, Name: "Ada"})
+}
+
+func (s *Server) logout(w http.ResponseWriter, _ *http.Request) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -61,6 +61,7 @@ func (e *KeyTakenError) Unwrap() error { return ErrExists }
 type Store interface {
 	Config
 	Runs
+	Steering
 
 	// Migrate brings the schema to the newest version. Two processes that
 	// migrate at once do not disturb each other.

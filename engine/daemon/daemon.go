@@ -143,11 +143,12 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 	o := &d.opts
 	if d.has(RoleAPI) || d.has(RoleScheduler) {
 		var runs store.Runs
+		var steering store.Steering
 		if o.Store != nil {
-			runs = o.Store
+			runs, steering = o.Store, o.Store
 		}
 		svc := execution.NewService(execution.ServiceOptions{
-			Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: runs,
+			Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: runs, Steering: steering,
 			AlwaysDurable: o.Durable, LogLimit: o.LogLimit, Log: d.log,
 		})
 		if err := svc.Start(ctx); err != nil {

@@ -174,7 +174,7 @@ func (k *Keeper) look(ctx context.Context, ln *lane) error {
 		args = append(args, string(p))
 	}
 	found, err := lookScript.Run(ctx, k.opts.Redis, []string{ln.key}, args...).StringSlice()
-	if err != nil || len(found) != 1+len(args) {
+	if err != nil || len(found) < 1+len(args) {
 		return fmt.Errorf("look at lane %d: %w", ln.number, err)
 	}
 	for i, p := range queue.Priorities() {
@@ -185,6 +185,12 @@ func (k *Keeper) look(ctx context.Context, ln *lane) error {
 			if err := k.findStranded(ctx, ln, p); err != nil {
 				return err
 			}
+		}
+	}
+	for _, workflow := range found[1+len(args):] {
+		// Whoever resumed it died on the way.
+		if err := k.ledger.letGo(ctx, k.opts.Queue, ln, workflow, false); err != nil {
+			return err
 		}
 	}
 	if found[0] == "0" {

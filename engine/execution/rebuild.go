@@ -39,7 +39,7 @@ const (
 func (r *Rebuilder) Start(ctx context.Context) error {
 	loop, quit := context.WithCancel(context.WithoutCancel(ctx))
 	r.quit = quit
-	if err := r.check(ctx); err != nil {
+	if err := errors.Join(r.service.applyPauses(ctx), r.check(ctx)); err != nil {
 		quit()
 		return err
 	}
@@ -93,6 +93,10 @@ func (r *Rebuilder) check(ctx context.Context) error {
 	}
 	if n == 1 {
 		return nil
+	}
+	// Before the runs are there, so that none begins that is to be held.
+	if err := r.service.applyPauses(ctx); err != nil {
+		return err
 	}
 	restored, err := r.restore(ctx, 0)
 	if err != nil {

@@ -27,6 +27,10 @@ var (
 	strandedSource string
 	//go:embed scripts/look.lua
 	lookSource string
+	//go:embed scripts/holdback.lua
+	holdBackSource string
+	//go:embed scripts/letgo.lua
+	letGoSource string
 	//go:embed scripts/publish.lua
 	publishSource string
 	//go:embed scripts/listen.lua
@@ -42,6 +46,8 @@ var (
 	reapScript     = redis.NewScript(reapSource)
 	strandedScript = redis.NewScript(strandedSource)
 	lookScript     = redis.NewScript(lookSource)
+	holdBackScript = redis.NewScript(holdBackSource)
+	letGoScript    = redis.NewScript(letGoSource)
 	publishScript  = redis.NewScript(publishSource)
 	listenScript   = redis.NewScript(listenSource)
 )

@@ -23,6 +23,8 @@ type ServiceOptions struct {
 	Queue  *queue.Client
 	// Store is where history is read and durable runs are written.
 	Store store.Runs
+	// Steering keeps what is paused; nil where nothing can be.
+	Steering store.Steering
 	// AlwaysDurable makes every run durable, whatever its workflow says.
 	AlwaysDurable bool
 	// LogLimit is how many bytes of log may wait for the store before no run
@@ -41,6 +43,8 @@ type Service struct {
 	intake *intake
 	bus    *bus
 	told   *told
+	// inspector looks at queues.
+	inspector *queue.Inspector
 }
 
 // NewService makes a service; Start it before use.
@@ -55,11 +59,12 @@ func NewService(opts ServiceOptions) *Service {
 	l.logLimit = opts.LogLimit / int64(opts.Lanes)
 	in := newIntake(l, opts.Config, opts.Queue, opts.Store, opts.AlwaysDurable, opts.Now)
 	return &Service{
-		opts:   opts,
-		ledger: l,
-		intake: in,
-		bus:    &bus{ledger: l, intake: in, queue: opts.Queue, config: opts.Config, now: opts.Now},
-		told:   newTold(opts.Redis, opts.Lanes),
+		opts:      opts,
+		ledger:    l,
+		intake:    in,
+		bus:       &bus{ledger: l, intake: in, queue: opts.Queue, config: opts.Config, now: opts.Now},
+		told:      newTold(opts.Redis, opts.Lanes),
+		inspector: queue.NewInspector(opts.Redis, queue.Lanes(opts.Lanes)),
 	}
 }
 

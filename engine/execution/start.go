@@ -58,6 +58,8 @@ type state struct {
 	mail              []mail
 	signalCount       int64
 	ended             string // the record of the run as it ended
+	// fresh says that the run begins now, while workflows of its lane are paused.
+	fresh bool
 	// damage is what of the run can't be read; nil for none. It can't be
 	// executed then.
 	damage   error
@@ -76,6 +78,7 @@ const (
 	fieldTakeovers = "rt" // in all
 	fieldSignals   = "sg" // how many came
 	fieldResponse  = "rs"
+	fieldFresh     = "nw" // of a claim's reply alone
 	fieldEnd       = "end"
 	prefixStep     = "s:"
 	prefixSealed   = "x:"
@@ -119,6 +122,8 @@ func (s *state) take(field, value string) (err error) {
 		s.signalCount, err = strconv.ParseInt(value, 10, 64)
 	case fieldResponse:
 		s.response = json.RawMessage(value)
+	case fieldFresh:
+		s.fresh = true
 	case fieldEnd:
 		s.ended = value
 	default:

@@ -228,6 +228,9 @@ func (w *Worker) take(ctx context.Context, b queue.Bundle) error {
 	if err != nil {
 		return err
 	}
+	if states, err = w.ledger.holdBack(ctx, w.ledger.lanes[b.Lane], states); err != nil {
+		return err
+	}
 	var late []string
 	for _, st := range states {
 		if !w.begin(st) {

@@ -18,6 +18,7 @@ import (
 // Runs is what the API needs of the execution plane. Errors that a caller can
 // act on are *schema.Problem.
 type Runs interface {
+	Steering
 	// Trigger accepts a run.
 	Trigger(ctx context.Context, req execution.Request) (*schema.Run, error)
 	// Get returns a run, live or from history.

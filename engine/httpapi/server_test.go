@@ -34,6 +34,7 @@ var weakest = map[string]string{
 	"listMembers":   "developer", "invite": "admin", "setRole": "admin", "removeMember": "admin", "rotateKey": "admin",
 	"apply": "developer", "trigger": "operator",
 	"listRuns": "viewer", "getRun": "viewer", "getSteps": "viewer", "cancelRun": "operator", "sendEvent": "operator", "replayRun": "operator", "replayRuns": "operator",
+	"listQueues": "viewer", "listPaused": "viewer", "pauseQueue": "operator", "resumeQueue": "operator", "pauseWorkflow": "operator", "resumeWorkflow": "operator",
 	"listKeys": "developer", "createKey": "admin", "deleteKey": "admin", "listAudit": "admin",
 	"listWorkflows": "viewer", "getWorkflow": "viewer", "putWorkflow": "developer", "deleteWorkflow": "developer",
 	"listReleases": "viewer", "getRelease": "viewer", "compareReleases": "viewer", "rollbackRelease": "developer",

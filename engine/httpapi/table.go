@@ -37,6 +37,7 @@ func (s *Server) table() []route {
 	list = append(list, s.projectRoutes()...)
 	list = append(list, s.releaseRoutes()...)
 	list = append(list, s.accessRoutes()...)
+	list = append(list, s.steeringRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
 	}

@@ -20,6 +20,10 @@
 //	POST   runs/{id}/cancel                 -                        200 schema.Run
 //	POST   runs/{id}/replay                 ReplayRequest            202 schema.Run
 //	POST   runs/replay                      BulkReplayRequest        200 BulkReplayResult
+//	GET    queues                           -                        200 List[Queue]
+//	POST   queues/{lane}/{priority}/pause   -                        204; …/resume
+//	GET    paused                           -                        200 List[PausedWorkflow]
+//	POST   workflows/{name}/pause           -                        204; …/resume
 //	GET    keys                             -                        200 List[Key]
 //	POST   keys                             CreateKeyRequest         201 CreatedKey
 //	DELETE keys/{id}                        -                        204

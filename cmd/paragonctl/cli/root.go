@@ -13,6 +13,7 @@ import (
 	"paragon/cmd/paragonctl/dash"
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/manifest"
+	"paragon/cmd/paragonctl/queue"
 	"paragon/cmd/paragonctl/resource"
 	"paragon/cmd/paragonctl/run"
 )
@@ -118,7 +119,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 		manifest.NewRelease(env),
 		manifest.NewExplain(env), manifest.NewSchema(env),
 	)
-	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), run.NewEvent(env), dash.New(env))
+	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), queue.NewQueue(env), run.NewEvent(env), dash.New(env))
 	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env), access.NewMember(env), access.NewAudit(env))
 	root.AddCommand(newVersion(env), newCompletion(env))
 

@@ -2,10 +2,12 @@
 --
 -- KEYS[1]  lane prefix
 -- ARGV     now (ms), worker, ids
--- returns  for each run that was queued: its id and all its fields
+-- returns  for each run that was queued: its id and all its fields, and 'nw'
+--          with one that begins while workflows of the lane are paused
 local prefix = KEYS[1] .. ':'
 local now, worker = ARGV[1], ARGV[2]
 local out, claimed, queues = {}, {}, {}
+local paused = redis.call('EXISTS', prefix .. 'paused') == 1
 for i = 3, #ARGV do
   local id = ARGV[i]
   local key = prefix .. 'run:' .. id
@@ -19,6 +21,7 @@ for i = 3, #ARGV do
     else
       redis.call('HSET', key, 'st', 'running', 'w', worker, 'f', fence, 'at', now)
       all[#all + 1], all[#all + 2] = 'at', now
+      if paused then all[#all + 1], all[#all + 2] = 'nw', '1' end
     end
     all[at['st']], all[at['f']] = 'running', fence
     local priority = all[at['p']]

@@ -40,6 +40,7 @@ type Server struct {
 	events    map[string]bool
 	keys      []api.Key
 	flaky     int
+	paused    []string // queues and workflows
 }
 
 // Start starts a server. Close ends it.
@@ -86,6 +87,9 @@ func Start() *Server {
 		"DELETE " + project + "/keys/{id}":              s.deleteKey,
 		"POST " + project + "/events":                   s.event,
 	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
+	}
+	for pattern, handle := range s.steering(project) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
 	}
 	s.Server = httptest.NewServer(mux)

@@ -71,6 +71,9 @@ func (w *world) applyAll() {
 	}
 	for _, readme := range dirs {
 		dir := filepath.Dir(readme)
+		if dir == "ci" {
+			continue // a repository with its pipelines, run by its own test
+		}
 		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 		if err != nil || len(files) == 0 {
 			w.t.Fatalf("example %s has no documents: %v", dir, err)

@@ -17,6 +17,7 @@ import (
 // SQLSTATEs that are told apart (PostgreSQL documentation, appendix A).
 const (
 	codeUniqueViolation = "23505"
+	codeCheckViolation  = "23514"
 	codeUndefinedTable  = "42P01"
 	codeLockTimeout     = "55P03"
 )

@@ -227,7 +227,7 @@ func (d *Daemon) handler() (*http.Server, error) {
 		Version: d.opts.Version, Log: d.log,
 	}
 	if d.has(RoleAPI) {
-		o.Runs = d.service
+		o.Runs, o.Fleet = d.service, d.service
 	}
 	server, err := httpapi.New(o)
 	if err != nil {

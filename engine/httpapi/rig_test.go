@@ -172,6 +172,7 @@ type rig struct {
 	config *config.Service
 	cache  *cache.Cache
 	runs   *fakeRuns
+	fleet  fakeFleet
 	mini   *miniredis.Miniredis
 	tokens map[string]string // by role; "other" is of another project
 	log    *bytes.Buffer
@@ -222,7 +223,7 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.cache.Stop(ctx) })
-	r.server, err = New(Options{Cache: r.cache, Config: r.config, Runs: r.runs, Now: func() time.Time { return r.now },
+	r.server, err = New(Options{Cache: r.cache, Config: r.config, Runs: r.runs, Fleet: &r.fleet, Now: func() time.Time { return r.now },
 		Log: slog.New(slog.NewTextHandler(r.log, nil)), Version: api.Version{Version: "v0", Go: "go", Mode: "dev"},
 		Limits: Limits{Body: 10_000}, Draining: func() bool { return r.drain },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "paragon_up 1\n") }),

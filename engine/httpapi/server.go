@@ -93,6 +93,8 @@ type Options struct {
 	Cache  *cache.Cache
 	Config *config.Service
 	Runs   Runs
+	// Fleet shows the workers; nil leaves the route out.
+	Fleet Fleet
 	// Checks are what /readyz asks.
 	Checks []Check
 	// Draining tells that the process is about to stop; /readyz then says so,

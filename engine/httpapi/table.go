@@ -38,6 +38,7 @@ func (s *Server) table() []route {
 	list = append(list, s.releaseRoutes()...)
 	list = append(list, s.accessRoutes()...)
 	list = append(list, s.steeringRoutes()...)
+	list = append(list, s.fleetRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
 	}

@@ -21,7 +21,9 @@ import (
 // buffers do, which nobody can wait for.
 func TestMain(m *testing.M) {
 	LogRedis(quiet())
-	servicetest.Main(m, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"))
+	servicetest.Main(m,
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/stream.(*ChanWriter).Write"))
 }
 
 // patience is how long a test waits for what must happen; it never waits that

@@ -235,3 +235,25 @@ func FuzzNextLink(f *testing.F) {
 		}
 	})
 }
+
+// TestPagesTogetherAreBounded reads pages of 6 MiB each: the eleventh is one too
+// many.
+func TestPagesTogetherAreBounded(t *testing.T) {
+	pad := strings.Repeat(" ", 6<<20)
+	answer := pager(100, nil)
+	s, got := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r)
+		_, _ = io.WriteString(w, pad)
+	})
+	out := perform(t, requests(t), paginated(s.URL, map[string]any{"nextPage": "link"}), nil)
+	if out.Err == nil || !strings.Contains(out.Err.Message, "the pages together are larger than 67108864 bytes") {
+		t.Errorf("%+v", out.Err)
+	}
+	if n := len(*got); n != 11 {
+		t.Errorf("%d pages were asked for; want 11", n)
+	}
+	partial := perform(t, requests(t), paginated(s.URL, map[string]any{"nextPage": "link", "onError": "partial"}), nil)
+	if body, _ := resultOf(t, partial)["body"].(map[string]any); body["pages"] != 10.0 {
+		t.Errorf("with onError: partial: %v pages", body["pages"])
+	}
+}

@@ -84,7 +84,8 @@ func (c *Cache) Start(ctx context.Context) error {
 	c.stop, c.done = cancel, make(chan struct{})
 	c.mu.Unlock()
 
-	// Listen first, so that no change falls between loading and listening.
+	// Listening begins when Redis confirms it, which follow answers by loading
+	// again: no change falls between loading and listening.
 	sub := c.rdb.Subscribe(run, noticeChannel)
 	c.refresh(ctx)
 	go c.follow(run, sub)
@@ -114,7 +115,9 @@ func (c *Cache) Stop(ctx context.Context) {
 func (c *Cache) follow(ctx context.Context, sub *redis.PubSub) {
 	defer close(c.done)
 	defer func() { _ = sub.Close() }()
-	notices := sub.Channel(redis.WithChannelSize(16))
+	// Confirmations come through the channel, too: one after each connection
+	// made anew, when notices may have been missed.
+	notices := sub.ChannelWithSubscriptions(redis.WithChannelSize(16))
 	tick := time.NewTicker(c.opts.Poll)
 	defer tick.Stop()
 	for {

@@ -18,8 +18,8 @@ import (
 
 	"paragon/engine/batch"
 	"paragon/engine/daemon"
-	"paragon/engine/steps"
 	"paragon/schema/api"
+	"paragon/workflows/steps"
 )
 
 // started notes when the first step of each run started.

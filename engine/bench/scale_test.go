@@ -15,9 +15,9 @@ import (
 	"paragon/engine/daemon"
 	"paragon/engine/queue"
 	"paragon/engine/seal"
-	"paragon/engine/steps"
 	"paragon/engine/store/postgres"
 	"paragon/workflows"
+	"paragon/workflows/steps"
 )
 
 // TestScale measures the drain of a full queue with more lanes and more worker

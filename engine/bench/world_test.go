@@ -19,11 +19,11 @@ import (
 	"paragon/engine/queue"
 	"paragon/engine/seal"
 	"paragon/engine/servicetest"
-	"paragon/engine/steps"
 	"paragon/engine/store"
 	"paragon/engine/store/postgres"
 	"paragon/schema/api"
 	"paragon/workflows"
+	"paragon/workflows/steps"
 )
 
 func TestMain(m *testing.M) {

@@ -23,12 +23,13 @@ import (
 	"paragon/engine/queue"
 	"paragon/engine/schedule"
 	"paragon/engine/seal"
-	"paragon/engine/steps"
 	"paragon/engine/store"
 	"paragon/schema"
 	"paragon/schema/api"
 	"paragon/workflows"
+	"paragon/workflows/exchange"
 	"paragon/workflows/function"
+	"paragon/workflows/steps"
 )
 
 // Options are what a process is made of.
@@ -81,7 +82,7 @@ type Daemon struct {
 	keeper    *execution.Keeper
 	cron      *schedule.Scheduler
 	worker    *execution.Worker
-	outbound  *outbound.Client
+	outbound  *exchange.Client
 	sandbox   *function.Sandbox
 	http      *http.Server
 	served    chan error
@@ -196,7 +197,7 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	o := &d.opts
 	d.outbound = outbound.New(o.Outbound)
 	d.sandbox = function.NewSandbox(0)
-	performers := steps.New(d.outbound, d.sandbox, nil)
+	performers := steps.New(d.outbound, d.sandbox)
 	maps.Copy(performers, o.Performers)
 	w := execution.NewWorker(execution.WorkerOptions{
 		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue,

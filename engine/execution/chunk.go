@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/engine/steps"
 	"paragon/schema"
 	"paragon/workflows/interpret"
+	"paragon/workflows/steps"
 )
 
 // spreadAbove is how many items a forEach may have before it is spread over

@@ -10,10 +10,10 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/queue"
-	"paragon/engine/steps"
 	"paragon/schema"
 	"paragon/workflows"
 	"paragon/workflows/interpret"
+	"paragon/workflows/steps"
 )
 
 // Event is something that happened, which starts runs and lets waiting ones go
@@ -146,7 +146,7 @@ func triggersFor(wf *workflows.Workflow, event string) []string {
 
 func (b *bus) startOne(ctx context.Context, wf *cache.Workflow, t *workflows.Trigger, ev Event) (string, error) {
 	trigger := schema.Trigger{Kind: "event", ID: t.Spec.ID, Actor: ev.Actor, Time: b.now().UTC(), Event: ev.Name, Data: ev.Data}
-	input, wanted, err := TriggerInput(t, trigger, ev.Data)
+	input, wanted, err := interpret.TriggerInput(t, trigger, ev.Data)
 	if err != nil || !wanted {
 		return "", err
 	}
@@ -161,50 +161,6 @@ func (b *bus) startOne(ctx context.Context, wf *cache.Workflow, t *workflows.Tri
 		return "", nil
 	}
 	return id, err
-}
-
-// TriggerInput computes the input of a run from its trigger: spec.input when
-// the trigger has one, else body. It reports whether the trigger's condition
-// holds. The error is a *schema.Problem: the workflow's expressions fail on
-// this trigger.
-func TriggerInput(t *workflows.Trigger, trigger schema.Trigger, body json.RawMessage) (json.RawMessage, bool, error) {
-	if t.If == nil && t.Input == nil {
-		return body, true, nil
-	}
-	var received any
-	if len(body) > 0 && json.Unmarshal(body, &received) != nil {
-		received = nil
-	}
-	scope := interpret.TriggerScope(trigger, received)
-	if t.If != nil {
-		yes, err := t.If.EvalBool(scope)
-		if err != nil {
-			return nil, false, badTrigger(t, "if", err)
-		}
-		if !yes {
-			return nil, false, nil
-		}
-	}
-	if t.Input == nil {
-		return body, true, nil
-	}
-	value, err := t.Input.Eval(scope)
-	if err != nil {
-		return nil, false, badTrigger(t, "input", err)
-	}
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return nil, false, badTrigger(t, "input", err)
-	}
-	return raw, true, nil
-}
-
-func badTrigger(t *workflows.Trigger, field string, err error) *schema.Problem {
-	return &schema.Problem{
-		Type: schema.ProblemInvalid, Title: "Invalid input", Status: 422,
-		Detail: fmt.Sprintf("the trigger's %s can't be computed: %v", field, err),
-		Errors: []schema.Diagnostic{{Severity: schema.SeverityError, Code: "expression", Message: err.Error(), Field: "spec.triggers." + t.Spec.ID + "." + field}},
-	}
 }
 
 // Publish delivers an event.
@@ -263,68 +219,40 @@ func eventSignal(raw string) []byte {
 
 // performEmit sends the event of an emit step.
 func (w *Worker) performEmit(ctx context.Context, s *segment, call steps.Call) steps.Outcome {
-	ev := Event{Project: call.Project, Actor: "run " + call.Run, TraceParent: call.TraceParent, ID: call.IdempotencyKey}
-	var err error
-	if ev.Name, err = call.Step.Args.Field("event").EvalString(call.Scope); err != nil {
-		return failedExpression(err)
+	emission, err := steps.EmissionOf(call)
+	if err != nil {
+		return steps.FailedExpression(err)
 	}
-	if id := call.Step.Args.Field("id"); id != nil {
-		if ev.ID, err = id.EvalString(call.Scope); err != nil {
-			return failedExpression(err)
-		}
-	}
-	if data := call.Step.Args.Field("data"); data != nil {
-		value, err := data.Eval(call.Scope)
-		if err != nil {
-			return failedExpression(err)
-		}
-		if ev.Data, err = json.Marshal(value); err != nil {
-			return failedExpression(err)
-		}
-	}
-	done, err := w.bus.publish(ctx, ev)
+	done, err := w.bus.publish(ctx, Event{Project: call.Project, Actor: "run " + call.Run, TraceParent: call.TraceParent,
+		ID: emission.ID, Name: emission.Name, Data: emission.Data})
 	if err != nil {
 		return w.failedInside(ctx, err)
 	}
-	raw, _ := json.Marshal(map[string]string{"id": done.ID}) // a plain string
-	return steps.Outcome{Result: raw}
+	return steps.Started(done.ID)
 }
 
 // performCall starts the run of a call step.
 func (w *Worker) performCall(ctx context.Context, s *segment, call steps.Call) (steps.Outcome, string) {
-	spec := call.Step.Spec.Call
-	var input json.RawMessage
-	if in := call.Step.Args.Field("input"); in != nil {
-		value, err := in.Eval(call.Scope)
-		if err != nil {
-			return failedExpression(err), ""
-		}
-		if input, err = json.Marshal(value); err != nil {
-			return failedExpression(err), ""
-		}
+	input, err := steps.CallInput(call)
+	if err != nil {
+		return steps.FailedExpression(err), ""
 	}
-	waits := spec.Wait == nil || *spec.Wait
 	var by *caller
-	if waits {
+	if steps.Waits(call) {
 		by = &caller{Run: call.Run, Path: call.Path}
 	}
 	id, _, _, err := w.intake.accept(ctx, Request{
-		Project: call.Project, Workflow: spec.Workflow, Input: input, TraceParent: call.TraceParent,
+		Project: call.Project, Workflow: call.Step.Spec.Call.Workflow, Input: input, TraceParent: call.TraceParent,
 		Trigger:        schema.Trigger{Kind: "call", ID: call.Path, Parent: call.Run},
 		IdempotencyKey: "call/" + call.IdempotencyKey,
 	}, by)
 	if err != nil {
 		return w.failedInside(ctx, err), ""
 	}
-	if waits {
+	if by != nil {
 		return steps.Outcome{}, id
 	}
-	raw, _ := json.Marshal(map[string]string{"id": id}) // a plain string
-	return steps.Outcome{Result: raw}, ""
-}
-
-func failedExpression(err error) steps.Outcome {
-	return steps.Outcome{Fatal: true, Err: &schema.RunError{Type: "expression", Message: err.Error()}}
+	return steps.Started(id), ""
 }
 
 // failedInside is the outcome of an effect on Paragon itself that failed: for

@@ -14,10 +14,10 @@ import (
 	"paragon/engine/cache"
 	"paragon/engine/record"
 	"paragon/engine/seal"
-	"paragon/engine/steps"
 	"paragon/schema"
 	"paragon/workflows"
 	"paragon/workflows/interpret"
+	"paragon/workflows/steps"
 )
 
 // segment is one stay of a run on a worker: from its claim until it ends, must

@@ -12,9 +12,9 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/queue"
-	"paragon/engine/steps"
 	"paragon/schema"
 	"paragon/workflows"
+	"paragon/workflows/steps"
 )
 
 // WorkerOptions are what a Worker works with.

@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/mccutchen/go-httpbin/v2/httpbin"
+
+	"paragon/workflows/exchange"
 )
 
 // client is a client that may reach the servers of the tests.
-func client(t *testing.T, change ...func(*Settings)) *Client {
+func client(t *testing.T, change ...func(*Settings)) *exchange.Client {
 	t.Helper()
 	s := Settings{AllowLoopback: true}
 	for _, f := range change {
@@ -49,10 +51,10 @@ func request(t *testing.T, method, url string, body string) *http.Request {
 	return req
 }
 
-func wantKind(t *testing.T, err error, kind Kind) {
+func wantKind(t *testing.T, err error, kind exchange.Kind) {
 	t.Helper()
-	if KindOf(err) != kind {
-		t.Fatalf("kind %q, want %q: %v", KindOf(err), kind, err)
+	if exchange.KindOf(err) != kind {
+		t.Fatalf("kind %q, want %q: %v", exchange.KindOf(err), kind, err)
 	}
 }
 
@@ -78,7 +80,7 @@ func TestDoAgainstHTTPBin(t *testing.T) {
 		{"GET", "/stream/3", "", 200, `"id"`},
 		{"HEAD", "/get", "", 200, ""},
 	} {
-		resp, err := c.Do(context.Background(), request(t, tc.method, bin.URL+tc.path, tc.body), Options{})
+		resp, err := c.Do(context.Background(), request(t, tc.method, bin.URL+tc.path, tc.body), exchange.Options{})
 		if err != nil {
 			t.Errorf("%s %s: %v", tc.method, tc.path, err)
 			continue
@@ -100,7 +102,7 @@ func TestTraceParent(t *testing.T) {
 		"garbage": "",
 		"00-00000000000000000000000000000000-b7ad6b7169203331-01": "",
 	} {
-		if _, err := c.Do(context.Background(), request(t, "GET", s.URL, ""), Options{TraceParent: given}); err != nil {
+		if _, err := c.Do(context.Background(), request(t, "GET", s.URL, ""), exchange.Options{TraceParent: given}); err != nil {
 			t.Fatal(err)
 		}
 		if got != want {
@@ -141,25 +143,25 @@ func TestBodyLimit(t *testing.T) {
 	})
 	c := client(t)
 	for _, path := range []string{"/declared", "/endless", "/bomb"} {
-		_, err := c.Do(context.Background(), request(t, "GET", s.URL+path, ""), Options{MaxBody: 100_000})
-		if KindOf(err) != KindTooLarge {
+		_, err := c.Do(context.Background(), request(t, "GET", s.URL+path, ""), exchange.Options{MaxBody: 100_000})
+		if exchange.KindOf(err) != exchange.KindTooLarge {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	resp, err := c.Do(context.Background(), request(t, "GET", s.URL+"/exact", ""), Options{MaxBody: 1000})
+	resp, err := c.Do(context.Background(), request(t, "GET", s.URL+"/exact", ""), exchange.Options{MaxBody: 1000})
 	if err != nil || len(resp.Body) != 1000 {
 		t.Errorf("a body of the size of the limit: %v", err)
 	}
-	_, err = c.Do(context.Background(), request(t, "GET", s.URL+"/exact", ""), Options{MaxBody: 999})
-	wantKind(t, err, KindTooLarge)
+	_, err = c.Do(context.Background(), request(t, "GET", s.URL+"/exact", ""), exchange.Options{MaxBody: 999})
+	wantKind(t, err, exchange.KindTooLarge)
 }
 
 func TestHugeHeaderIsRefused(t *testing.T) {
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Big", strings.Repeat("a", 1<<20))
 	})
-	_, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), Options{})
-	wantKind(t, err, KindNetwork)
+	_, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), exchange.Options{})
+	wantKind(t, err, exchange.KindNetwork)
 }
 
 func TestTimeouts(t *testing.T) {
@@ -177,19 +179,19 @@ func TestTimeouts(t *testing.T) {
 	defer close(release)
 	c := client(t)
 	for _, path := range []string{"/hung", "/slowbody"} {
-		_, err := c.Do(context.Background(), request(t, "GET", s.URL+path, ""), Options{Timeout: 50 * time.Millisecond})
-		if KindOf(err) != KindTimeout {
+		_, err := c.Do(context.Background(), request(t, "GET", s.URL+path, ""), exchange.Options{Timeout: 50 * time.Millisecond})
+		if exchange.KindOf(err) != exchange.KindTimeout {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	quick := client(t, func(s *Settings) { s.HeaderTimeout = 50 * time.Millisecond })
-	_, err := quick.Do(context.Background(), request(t, "GET", s.URL+"/hung", ""), Options{})
-	wantKind(t, err, KindTimeout)
+	_, err := quick.Do(context.Background(), request(t, "GET", s.URL+"/hung", ""), exchange.Options{})
+	wantKind(t, err, exchange.KindTimeout)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(20*time.Millisecond, cancel)
-	_, err = c.Do(ctx, request(t, "GET", s.URL+"/hung", ""), Options{})
-	wantKind(t, err, KindCanceled)
+	_, err = c.Do(ctx, request(t, "GET", s.URL+"/hung", ""), exchange.Options{})
+	wantKind(t, err, exchange.KindCanceled)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v does not wrap context.Canceled", err)
 	}
@@ -243,9 +245,9 @@ func TestBrokenServers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := client(t).Do(context.Background(), request(t, "POST", listen(t, serve), "x"), Options{Timeout: 5 * time.Second})
-			wantKind(t, err, KindNetwork)
-			if !KindOf(err).Temporary() {
+			_, err := client(t).Do(context.Background(), request(t, "POST", listen(t, serve), "x"), exchange.Options{Timeout: 5 * time.Second})
+			wantKind(t, err, exchange.KindNetwork)
+			if !exchange.KindOf(err).Temporary() {
 				t.Error("a network failure can be tried again")
 			}
 		})
@@ -256,8 +258,8 @@ func TestConnectionRefusedAndUnknownHost(t *testing.T) {
 	l, _ := net.Listen("tcp", "127.0.0.1:0")
 	url := "http://" + l.Addr().String()
 	l.Close()
-	_, err := client(t).Do(context.Background(), request(t, "GET", url, ""), Options{})
-	wantKind(t, err, KindNetwork)
+	_, err := client(t).Do(context.Background(), request(t, "GET", url, ""), exchange.Options{})
+	wantKind(t, err, exchange.KindNetwork)
 }
 
 func TestBadTLS(t *testing.T) {
@@ -265,8 +267,8 @@ func TestBadTLS(t *testing.T) {
 	s.Config.ErrorLog = discard
 	s.StartTLS()
 	defer s.Close()
-	_, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), Options{})
-	wantKind(t, err, KindNetwork)
+	_, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), exchange.Options{})
+	wantKind(t, err, exchange.KindNetwork)
 	if !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("the error does not say that it is the certificate: %v", err)
 	}
@@ -284,24 +286,24 @@ func TestInvalidRequests(t *testing.T) {
 			parsed.Scheme = ""
 		}
 		req.URL = parsed
-		_, err = c.Do(context.Background(), req, Options{})
-		if KindOf(err) != KindInvalid {
+		_, err = c.Do(context.Background(), req, exchange.Options{})
+		if exchange.KindOf(err) != exchange.KindInvalid {
 			t.Errorf("%s: %v", u, err)
 		}
 	}
 	for name, value := range map[string]string{"X-A": "a\r\nX-Injected: 1", "X-B": "a\nb", "X-C": "a\x00b", "Bad Name": "v", "": "v"} {
 		req := request(t, "GET", "http://127.0.0.1:1/", "")
 		req.Header[name] = []string{value}
-		_, err := c.Do(context.Background(), req, Options{})
-		if KindOf(err) != KindInvalid {
+		_, err := c.Do(context.Background(), req, exchange.Options{})
+		if exchange.KindOf(err) != exchange.KindInvalid {
 			t.Errorf("header %q: %v", name, err)
 		}
 	}
 }
 
 func TestErrorsDoNotShowTheQuery(t *testing.T) {
-	_, err := New(Settings{}).Do(context.Background(), request(t, "GET", "http://user:hunter2@127.0.0.1:9/a?key=hunter2", ""), Options{})
-	wantKind(t, err, KindBlocked)
+	_, err := New(Settings{}).Do(context.Background(), request(t, "GET", "http://user:hunter2@127.0.0.1:9/a?key=hunter2", ""), exchange.Options{})
+	wantKind(t, err, exchange.KindBlocked)
 	if strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "GET http://127.0.0.1:9/a") {
 		t.Errorf("%v", err)
 	}
@@ -309,13 +311,13 @@ func TestErrorsDoNotShowTheQuery(t *testing.T) {
 
 func TestObserve(t *testing.T) {
 	s := server(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
-	var seen []Exchange
-	c := client(t, func(s *Settings) { s.Observe = func(x Exchange) { seen = append(seen, x) } })
-	c.Do(context.Background(), request(t, "GET", s.URL, ""), Options{})
-	c.Do(context.Background(), request(t, "GET", s.URL, ""), Options{MaxBody: 1})
-	c.Do(context.Background(), request(t, "GET", "ftp://x/", ""), Options{})
+	var seen []exchange.Exchange
+	c := client(t, func(s *Settings) { s.Observe = func(x exchange.Exchange) { seen = append(seen, x) } })
+	c.Do(context.Background(), request(t, "GET", s.URL, ""), exchange.Options{})
+	c.Do(context.Background(), request(t, "GET", s.URL, ""), exchange.Options{MaxBody: 1})
+	c.Do(context.Background(), request(t, "GET", "ftp://x/", ""), exchange.Options{})
 	if len(seen) != 3 || seen[0].Status != 200 || seen[0].Received != 5 || seen[0].Kind != "" ||
-		seen[1].Kind != KindTooLarge || seen[2].Kind != KindInvalid {
+		seen[1].Kind != exchange.KindTooLarge || seen[2].Kind != exchange.KindInvalid {
 		t.Errorf("%+v", seen)
 	}
 }
@@ -335,7 +337,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	defer s.Close()
 	c := client(t)
 	for range 20 {
-		if _, err := c.Do(context.Background(), request(t, "GET", s.URL, ""), Options{}); err != nil {
+		if _, err := c.Do(context.Background(), request(t, "GET", s.URL, ""), exchange.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}

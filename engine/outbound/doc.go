@@ -1,9 +1,4 @@
-// Package outbound is the one HTTP client for everything that leaves.
-//
-// It bounds each exchange in time and size, refuses private addresses at the
-// moment of dialing (after DNS, again on every redirect), forwards no credential
-// to another host, and says in a typed error what kind of failure happened.
-//
-// It does not retry: when to try again is the caller's policy. It gives what
-// that needs, the kind of a failure and the far side's Retry-After.
+// Package outbound is the one way out to other servers: a connection pool that
+// refuses private addresses at the moment of dialing, after DNS and again on
+// every redirect. What is sent over it is workflows/exchange's.
 package outbound

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"code.dny.dev/ssrf"
+
+	"paragon/workflows/exchange"
 )
 
 // guard decides at dial time, once the name is resolved, whether an address may
@@ -68,6 +70,13 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 // control is called between resolving and connecting, once for each address
 // that is tried.
 func (g *guard) control(network, address string, _ syscall.RawConn) error {
+	if err := g.decide(network, address); err != nil {
+		return &exchange.Blocked{Err: err}
+	}
+	return nil
+}
+
+func (g *guard) decide(network, address string) error {
 	if network != "tcp4" && network != "tcp6" {
 		return fmt.Errorf("%w: %s", ssrf.ErrProhibitedNetwork, network)
 	}

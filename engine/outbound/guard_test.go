@@ -14,6 +14,8 @@ import (
 
 	"code.dny.dev/ssrf"
 	"pgregory.net/rapid"
+
+	"paragon/workflows/exchange"
 )
 
 var discard = log.New(io.Discard, "", 0)
@@ -28,9 +30,9 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 		"[fe80::1]", "[fe80::1%25lo]", "[fc00::1]", "[fd12:3456::1]", "[fec0::1]", "[ff02::1]", "[2001:db8::1]", "[2001::1]",
 		"[::127.0.0.1]", "localhost",
 	} {
-		_, err := c.Do(context.Background(), request(t, "GET", "http://"+host+":80/", ""), Options{})
-		if KindOf(err) != KindBlocked {
-			t.Errorf("%s: %q %v", host, KindOf(err), err)
+		_, err := c.Do(context.Background(), request(t, "GET", "http://"+host+":80/", ""), exchange.Options{})
+		if exchange.KindOf(err) != exchange.KindBlocked {
+			t.Errorf("%s: %q %v", host, exchange.KindOf(err), err)
 		}
 	}
 }
@@ -42,10 +44,10 @@ func TestOddSpellingsOfLoopback(t *testing.T) {
 	c := New(Settings{Resolver: dns})
 	defer c.Close()
 	for _, host := range []string{"2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localtest.example", "LOCALTEST.example."} {
-		_, err := c.Do(context.Background(), request(t, "GET", "http://"+host+"/", ""), Options{})
+		_, err := c.Do(context.Background(), request(t, "GET", "http://"+host+"/", ""), exchange.Options{})
 		// Go's resolver does not take a name of digits to a server at all.
-		if KindOf(err) != KindBlocked && !strings.Contains(err.Error(), "no such host") {
-			t.Errorf("%s: %q %v", host, KindOf(err), err)
+		if exchange.KindOf(err) != exchange.KindBlocked && !strings.Contains(err.Error(), "no such host") {
+			t.Errorf("%s: %q %v", host, exchange.KindOf(err), err)
 		}
 	}
 }
@@ -69,12 +71,12 @@ func TestAllowList(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := New(tc.settings)
 			defer c.Close()
-			_, err := c.Do(context.Background(), request(t, "GET", tc.url, ""), Options{})
+			_, err := c.Do(context.Background(), request(t, "GET", tc.url, ""), exchange.Options{})
 			if tc.allowed && err != nil {
 				t.Error(err)
 			}
 			if !tc.allowed {
-				wantKind(t, err, KindBlocked)
+				wantKind(t, err, exchange.KindBlocked)
 			}
 		})
 	}
@@ -86,14 +88,14 @@ func TestRedirectToPrivateAddressIsRefused(t *testing.T) {
 	})
 	c := client(t) // loopback only, for the server itself
 	for _, to := range []string{"http://169.254.169.254/latest/meta-data", "http://10.0.0.1/", "http://[::ffff:10.0.0.1]/"} {
-		_, err := c.Do(context.Background(), request(t, "GET", s.URL+"/?to="+to, ""), Options{})
-		if KindOf(err) != KindBlocked {
+		_, err := c.Do(context.Background(), request(t, "GET", s.URL+"/?to="+to, ""), exchange.Options{})
+		if exchange.KindOf(err) != exchange.KindBlocked {
 			t.Errorf("%s: %v", to, err)
 		}
 	}
 	for _, to := range []string{"file:///etc/passwd", "ftp://127.0.0.1/", "http:///x"} {
-		_, err := c.Do(context.Background(), request(t, "GET", s.URL+"/?to="+to, ""), Options{})
-		if KindOf(err) != KindRedirect && KindOf(err) != KindNetwork {
+		_, err := c.Do(context.Background(), request(t, "GET", s.URL+"/?to="+to, ""), exchange.Options{})
+		if exchange.KindOf(err) != exchange.KindRedirect && exchange.KindOf(err) != exchange.KindNetwork {
 			t.Errorf("%s: %v", to, err)
 		}
 	}
@@ -103,7 +105,7 @@ func TestEnvironmentProxyIsIgnored(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	s := server(t, func(http.ResponseWriter, *http.Request) {})
-	if _, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), Options{}); err != nil {
+	if _, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), exchange.Options{}); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"paragon/workflows/exchange"
 )
 
 func TestRedirectLoopsEnd(t *testing.T) {
@@ -15,12 +17,12 @@ func TestRedirectLoopsEnd(t *testing.T) {
 		hops++
 		http.Redirect(w, r, "/again", http.StatusFound)
 	})
-	_, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), Options{MaxRedirects: 4})
-	wantKind(t, err, KindRedirect)
+	_, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), exchange.Options{MaxRedirects: 4})
+	wantKind(t, err, exchange.KindRedirect)
 	if hops != 5 {
 		t.Errorf("%d requests for 4 redirects", hops)
 	}
-	resp, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), Options{MaxRedirects: -1})
+	resp, err := client(t).Do(context.Background(), request(t, "GET", s.URL, ""), exchange.Options{MaxRedirects: -1})
 	if err != nil || resp.Status != http.StatusFound || resp.Header.Get("Location") != "/again" {
 		t.Errorf("the redirect itself: %v", err)
 	}
@@ -45,14 +47,14 @@ func TestCredentialsStayAtTheirOrigin(t *testing.T) {
 		}
 	})
 	home = origin.URL
-	send := func(path string) *Response {
+	send := func(path string) *exchange.Response {
 		req := request(t, "POST", origin.URL+path+"?key=hunter2", "payload")
 		for _, name := range []string{"Authorization", "Cookie", "X-Api-Key", "Proxy-Authorization"} {
 			req.Header.Set(name, "hunter2")
 		}
 		req.Header.Set("Content-Type", "text/plain")
 		req.Header.Set("Idempotency-Key", "k1")
-		resp, err := client(t).Do(context.Background(), req, Options{})
+		resp, err := client(t).Do(context.Background(), req, exchange.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +101,7 @@ func TestSameOrigin(t *testing.T) {
 	} {
 		from, _ := url.Parse(tc.from)
 		to, _ := url.Parse(tc.to)
-		if SameOrigin(from, to) != tc.same {
+		if exchange.SameOrigin(from, to) != tc.same {
 			t.Errorf("%s to %s", tc.from, tc.to)
 		}
 	}

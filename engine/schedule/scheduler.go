@@ -15,6 +15,7 @@ import (
 	"paragon/engine/cache"
 	"paragon/engine/execution"
 	"paragon/schema"
+	"paragon/workflows/interpret"
 )
 
 // Runs is what the scheduler needs of the execution plane.
@@ -228,7 +229,7 @@ func (s *Scheduler) fire(ctx context.Context, e *entry, at time.Time, before str
 		}
 	}
 	trigger := schema.Trigger{Kind: "cron", ID: e.trigger.Spec.ID, Time: at.UTC()}
-	input, _, err := execution.TriggerInput(e.trigger, trigger, nil)
+	input, _, err := interpret.TriggerInput(e.trigger, trigger, nil)
 	if err != nil {
 		return "", s.refused(e, at, err)
 	}

@@ -347,7 +347,7 @@ func TestFailuresOfTheNetwork(t *testing.T) {
 	}
 	wantError(t, perform(t, requests(t), map[string]any{"url": s.URL + "/bomb"}, nil), "tooLarge", false)
 
-	strict := NewRequests(outbound.New(outbound.Settings{}), time.Now)
+	strict := NewRequests(outbound.New(outbound.Settings{}))
 	out := perform(t, strict, map[string]any{"url": s.URL}, nil)
 	wantError(t, out, "blocked", true)
 

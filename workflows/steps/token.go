@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/engine/outbound"
 	"paragon/schema"
+	"paragon/workflows/exchange"
 )
 
 const (
@@ -33,7 +33,7 @@ type client struct{ tokenURL, id, secret, scope string }
 // section 4.4). One request at a time is made for each client, however many
 // steps wait for it.
 type tokens struct {
-	http *outbound.Client
+	http *exchange.Client
 	now  func() time.Time
 
 	mu      sync.Mutex
@@ -49,7 +49,7 @@ type token struct {
 	secretInTheBody bool // the server does not take HTTP basic authentication
 }
 
-func newTokens(c *outbound.Client, now func() time.Time) *tokens {
+func newTokens(c *exchange.Client, now func() time.Time) *tokens {
 	return &tokens{http: c, now: now, entries: map[client]*token{}}
 }
 
@@ -148,7 +148,7 @@ func (t *tokens) fetch(ctx context.Context, c client, e *token) error {
 		return bad("the answer is not the JSON of RFC 6749 section 5.1")
 	case answer.AccessToken == "":
 		return bad("the answer has no access_token")
-	case len(answer.AccessToken) > longestToken || !outbound.ValidHeaderValue(answer.AccessToken):
+	case len(answer.AccessToken) > longestToken || !exchange.ValidHeaderValue(answer.AccessToken):
 		return bad("the access_token can't be sent in a header")
 	case answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer"):
 		return bad(fmt.Sprintf("the token is of type %q, not bearer", snippet(answer.TokenType, 20)))
@@ -165,7 +165,7 @@ func tokenEndpoint(c client) string {
 	if err != nil {
 		return "the token endpoint"
 	}
-	return "POST " + outbound.RedactURL(u, nil) + " (OAuth2 token)"
+	return "POST " + exchange.RedactURL(u, nil) + " (OAuth2 token)"
 }
 
 // lifetime reads expires_in: seconds, which some servers write as a string.
@@ -196,7 +196,7 @@ func (t *tokens) ask(ctx context.Context, c client, inBody bool) (status int, bo
 		req.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(c.secret))
 	}
 	// A redirect would carry the credentials along.
-	resp, err := t.http.Do(ctx, req, outbound.Options{Timeout: tokenTimeout, MaxBody: 1 << 20, MaxRedirects: -1})
+	resp, err := t.http.Do(ctx, req, exchange.Options{Timeout: tokenTimeout, MaxBody: 1 << 20, MaxRedirects: -1})
 	if err != nil {
 		return 0, nil, err
 	}

@@ -39,7 +39,7 @@ func requests(t testing.TB) *Requests {
 	t.Helper()
 	c := outbound.New(outbound.Settings{AllowLoopback: true})
 	t.Cleanup(c.Close)
-	return NewRequests(c, time.Now)
+	return NewRequests(c)
 }
 
 const password = "pass word/+é"

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"paragon/engine/outbound"
+	"paragon/workflows/exchange"
 )
 
 // authServer gives out tokens t1, t2, … and takes the newest one.
@@ -93,13 +94,21 @@ func TestTokenIsKeptAndShared(t *testing.T) {
 	}
 }
 
+// shifted is the system's clock, showing another time.
+type shifted struct {
+	exchange.Clock
+	now func() time.Time
+}
+
+func (s shifted) Now() time.Time { return s.now() }
+
 func TestTokenIsRenewed(t *testing.T) {
 	s := newAuthServer(t)
 	var now atomic.Int64
-	clock := func() time.Time { return time.Unix(1_000_000+now.Load(), 0) }
 	c := outbound.New(outbound.Settings{AllowLoopback: true})
+	c.Clock = shifted{exchange.System, func() time.Time { return time.Unix(1_000_000+now.Load(), 0) }}
 	defer c.Close()
-	r := NewRequests(c, clock)
+	r := NewRequests(c)
 	attempt := func() Outcome { return perform(t, r, s.step("s: cret"), nil) }
 	resultOf(t, attempt())
 	now.Store(3600 - 61)

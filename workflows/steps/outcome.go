@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/engine/outbound"
 	"paragon/schema"
+	"paragon/workflows/exchange"
 )
 
-// The types of RunError that performers use beside the kinds of outbound.
+// The types of RunError that performers use beside the kinds of exchange.
 const (
 	errorHTTP       = "http"
 	errorExpression = "expression"
@@ -43,7 +43,7 @@ func outcome(ctx context.Context, err error, redact func(string) string) Outcome
 		return Outcome{Interrupted: true, Err: &schema.RunError{Type: errorCanceled, Message: "the attempt was interrupted"}}
 	}
 	var f *failure
-	var o *outbound.Error
+	var o *exchange.Error
 	out := Outcome{}
 	switch {
 	case errors.As(err, &f):
@@ -52,9 +52,9 @@ func outcome(ctx context.Context, err error, redact func(string) string) Outcome
 	case errors.As(err, &o):
 		out.Err = &schema.RunError{Type: string(o.Kind), Message: err.Error()}
 		switch o.Kind {
-		case outbound.KindBlocked:
+		case exchange.KindBlocked:
 			out.Fatal = true
-		case outbound.KindInvalid:
+		case exchange.KindInvalid:
 			out.Err.Type, out.Fatal = errorExpression, true
 		}
 	case errors.Is(err, context.DeadlineExceeded):

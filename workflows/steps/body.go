@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"strings"
 
-	"paragon/engine/outbound"
+	"paragon/workflows/exchange"
 )
 
 // buildBody makes the body and sets its Content-Type, which the workflow's own
@@ -160,7 +160,7 @@ func onePart(e any) (textproto.MIMEHeader, []byte, error) {
 	}
 	header := textproto.MIMEHeader{"Content-Disposition": {disposition}}
 	if contentType != "" {
-		if !outbound.ValidHeaderValue(contentType) {
+		if !exchange.ValidHeaderValue(contentType) {
 			return nil, nil, fmt.Errorf("contentType holds a line break or another control character")
 		}
 		header.Set("Content-Type", contentType)

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 
-	"paragon/engine/outbound"
 	"paragon/schema"
+	"paragon/workflows/exchange"
 )
 
 // requestResult is the result of a request step.
@@ -26,7 +26,7 @@ type requestResult struct {
 }
 
 // result reads the answer as the step wants it.
-func (a *attempt) result(resp *outbound.Response) ([]byte, error) {
+func (a *attempt) result(resp *exchange.Response) ([]byte, error) {
 	body, err := a.body(resp)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func lowerHeaders(h http.Header) map[string]string {
 }
 
 // body is the body as a value that encodes to JSON.
-func (a *attempt) body(resp *outbound.Response) (any, error) {
+func (a *attempt) body(resp *exchange.Response) (any, error) {
 	media, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch a.spec.Response {
 	case "none":
@@ -70,7 +70,7 @@ func isJSON(media string) bool {
 
 // json passes JSON on as it came, so that no number loses digits. No body at all
 // is null.
-func (a *attempt) json(resp *outbound.Response, media string) (any, error) {
+func (a *attempt) json(resp *exchange.Response, media string) (any, error) {
 	data := bytes.TrimSpace(bytes.TrimPrefix(resp.Body, []byte("\xef\xbb\xbf")))
 	if len(data) == 0 {
 		return nil, nil

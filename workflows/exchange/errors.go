@@ -1,4 +1,4 @@
-package outbound
+package exchange
 
 import (
 	"context"
@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-
-	"code.dny.dev/ssrf"
 )
 
 // Kind says how an exchange failed. It is the type of a step's error too.
@@ -61,6 +59,15 @@ func KindOf(err error) Kind {
 	return ""
 }
 
+// Blocked is what a transport fails with that may not reach an address.
+type Blocked struct{ Err error }
+
+// Error says why.
+func (b *Blocked) Error() string { return b.Err.Error() }
+
+// Unwrap is the reason.
+func (b *Blocked) Unwrap() error { return b.Err }
+
 // newError types a failure; kind is given when the caller knows it. parent is
 // the context of the caller, without the request's own timeout.
 func newError(parent context.Context, method, url string, err error, kind Kind) *Error {
@@ -83,8 +90,7 @@ func classify(parent context.Context, err error) Kind {
 	switch {
 	case errors.Is(parent.Err(), context.Canceled):
 		return KindCanceled
-	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedNetwork),
-		errors.Is(err, ssrf.ErrProhibitedPort), errors.Is(err, ssrf.ErrInvalidHostPort):
+	case errors.As(err, new(*Blocked)):
 		return KindBlocked
 	case errors.Is(err, errRedirect):
 		return KindRedirect

@@ -9,9 +9,9 @@ import (
 	"net/url"
 	"time"
 
-	"paragon/engine/outbound"
 	"paragon/schema"
 	"paragon/workflows"
+	"paragon/workflows/exchange"
 )
 
 const (
@@ -43,7 +43,7 @@ func (a *attempt) pages(ctx context.Context, m *message) ([]byte, error) {
 	first, key := m.url, m.idempotencyKey
 	seen := map[string]bool{}
 	got := collected{Items: []any{}}
-	var last *outbound.Response
+	var last *exchange.Response
 	size := 0
 	// With partial results, what was read before the failure is the result.
 	end := func(err error) ([]byte, error) {
@@ -58,11 +58,11 @@ func (a *attempt) pages(ctx context.Context, m *message) ([]byte, error) {
 		return encode(r)
 	}
 	for {
-		if !outbound.SameOrigin(first, m.url) {
+		if !exchange.SameOrigin(first, m.url) {
 			return end(pagination("the next page is on another host, %s: the step's credentials stay at %s", m.url.Host, first.Host))
 		}
 		if address := m.url.String(); seen[address] {
-			return end(pagination("page %d has the address of a page before: %s", got.Pages+1, outbound.RedactURL(m.url, a.redact.text)))
+			return end(pagination("page %d has the address of a page before: %s", got.Pages+1, exchange.RedactURL(m.url, a.redact.text)))
 		} else {
 			seen[address] = true
 		}
@@ -75,7 +75,7 @@ func (a *attempt) pages(ctx context.Context, m *message) ([]byte, error) {
 			return end(err)
 		}
 		if size += len(resp.Body); size > mostCollected {
-			return end(&failure{err: &schema.RunError{Type: string(outbound.KindTooLarge),
+			return end(&failure{err: &schema.RunError{Type: string(exchange.KindTooLarge),
 				Message: fmt.Sprintf("%s: the pages together are larger than %d bytes", a.describe(), mostCollected)}})
 		}
 		scope, err := a.pageScope(resp, got.Pages+1)
@@ -112,7 +112,7 @@ func (a *attempt) pages(ctx context.Context, m *message) ([]byte, error) {
 // interrupted tells a cancellation from above from the step's own timeout, whose
 // pages so far are a partial result.
 func (a *attempt) interrupted(ctx context.Context, err error) bool {
-	return outbound.KindOf(err) == outbound.KindCanceled || errors.Is(ctx.Err(), context.Canceled)
+	return exchange.KindOf(err) == exchange.KindCanceled || errors.Is(ctx.Err(), context.Canceled)
 }
 
 func pagination(format string, args ...any) error {
@@ -122,7 +122,7 @@ func pagination(format string, args ...any) error {
 // page fetches one page. A page that is refused for now is asked for again while
 // the step's timeout lasts; the first one is left to the step's retry when it
 // has one, which holds no worker while it waits.
-func (a *attempt) page(ctx context.Context, m *message, number int) (*outbound.Response, error) {
+func (a *attempt) page(ctx context.Context, m *message, number int) (*exchange.Response, error) {
 	pause := firstPause
 	for {
 		resp, err := a.exchange(ctx, m)
@@ -135,14 +135,10 @@ func (a *attempt) page(ctx context.Context, m *message, number int) (*outbound.R
 			wait = pause
 			pause = min(2*pause, longestPause)
 		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		if deadline, ok := ctx.Deadline(); ok && deadline.Sub(a.clock.Now()) <= wait {
 			return nil, err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if a.clock.Sleep(ctx, wait) != nil {
 			return nil, err
 		}
 	}
@@ -153,7 +149,7 @@ func (a *attempt) refusedForNow(f *failure) bool {
 }
 
 // pageScope is the step's scope with response and page.
-func (a *attempt) pageScope(resp *outbound.Response, page int) (*workflows.Scope, error) {
+func (a *attempt) pageScope(resp *exchange.Response, page int) (*workflows.Scope, error) {
 	body, err := a.body(resp)
 	if err != nil {
 		return nil, err
@@ -197,7 +193,7 @@ func pageItems(v *workflows.Value, scope *workflows.Scope) ([]any, error) {
 // nextURL is the address of the next page, nil at the end. A map changes
 // parameters of the page's own query; a null or empty one in it ends, which is
 // what the cursor of the last page is.
-func nextURL(v *workflows.Value, scope *workflows.Scope, resp *outbound.Response) (*url.URL, error) {
+func nextURL(v *workflows.Value, scope *workflows.Scope, resp *exchange.Response) (*url.URL, error) {
 	current, err := url.Parse(resp.URL)
 	if err != nil {
 		return nil, pagination("the page's address can't be read")

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"paragon/engine/outbound"
 	"paragon/schema"
+	"paragon/workflows/exchange"
 )
 
 const (
@@ -24,14 +24,15 @@ const (
 
 // Requests performs request steps.
 type Requests struct {
-	client *outbound.Client
+	client *exchange.Client
 	tokens *tokens
-	now    func() time.Time
+	clock  exchange.Clock
 }
 
 // NewRequests makes the performer of request steps.
-func NewRequests(client *outbound.Client, now func() time.Time) *Requests {
-	return &Requests{client: client, tokens: newTokens(client, now), now: now}
+func NewRequests(client *exchange.Client) *Requests {
+	clock := client.Time()
+	return &Requests{client: client, tokens: newTokens(client, clock.Now), clock: clock}
 }
 
 // Perform sends the request, follows its pages, and reads the answer. The
@@ -46,13 +47,13 @@ func (r *Requests) Perform(ctx context.Context, call Call) Outcome {
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	own, cancel := context.WithTimeout(ctx, timeout)
+	own, cancel := r.clock.WithTimeout(ctx, timeout)
 	defer cancel()
 	a.timeout = timeout
 
 	result, err := a.perform(own)
 	if err != nil {
-		if outbound.KindOf(err) == outbound.KindTimeout && own.Err() != nil || errors.Is(err, context.DeadlineExceeded) && outbound.KindOf(err) == "" {
+		if exchange.KindOf(err) == exchange.KindTimeout && own.Err() != nil || errors.Is(err, context.DeadlineExceeded) && exchange.KindOf(err) == "" {
 			err = &failure{err: &schema.RunError{Type: errorTimeout, Message: fmt.Sprintf("%s: no answer within %s", a.describe(), schema.Duration(timeout))}}
 		}
 		out := outcome(ctx, err, a.redact.text)
@@ -95,7 +96,7 @@ func (a *attempt) perform(ctx context.Context) ([]byte, error) {
 
 // exchange sends the message and checks the status. A token that the far side
 // no longer takes is fetched again, once.
-func (a *attempt) exchange(ctx context.Context, m *message) (*outbound.Response, error) {
+func (a *attempt) exchange(ctx context.Context, m *message) (*exchange.Response, error) {
 	resp, err := a.send(ctx, m)
 	if err != nil {
 		return nil, err
@@ -107,21 +108,21 @@ func (a *attempt) exchange(ctx context.Context, m *message) (*outbound.Response,
 		}
 	}
 	if resp.Status >= 400 && !accepted(a.spec.Accept, resp.Status) {
-		a.retryAfter = outbound.RetryAfter(resp.Header, a.now(), longestRetryAfter)
+		a.retryAfter = exchange.RetryAfter(resp.Header, a.clock.Now(), longestRetryAfter)
 		return nil, a.statusError(resp)
 	}
 	a.retryAfter = 0
 	return resp, nil
 }
 
-func (a *attempt) send(ctx context.Context, m *message) (*outbound.Response, error) {
+func (a *attempt) send(ctx context.Context, m *message) (*exchange.Response, error) {
 	req, err := a.request(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	a.method, a.url = req.Method, outbound.RedactURL(req.URL, a.redact.text)
-	a.sent, a.got = outbound.RecordRequest(req, m.body, a.redact.text), nil
-	o := outbound.Options{Timeout: a.timeout, TraceParent: a.call.TraceParent}
+	a.method, a.url = req.Method, exchange.RedactURL(req.URL, a.redact.text)
+	a.sent, a.got = exchange.RecordRequest(req, m.body, a.redact.text), nil
+	o := exchange.Options{Timeout: a.timeout, TraceParent: a.call.TraceParent}
 	if n := a.spec.FollowRedirects; n != nil {
 		o.MaxRedirects = *n
 		if *n <= 0 {
@@ -132,12 +133,12 @@ func (a *attempt) send(ctx context.Context, m *message) (*outbound.Response, err
 	if err != nil {
 		return nil, err
 	}
-	a.got = outbound.RecordResponse(resp, a.redact.text)
+	a.got = exchange.RecordResponse(resp, a.redact.text)
 	return resp, nil
 }
 
 // do reads the body unless the step does not want it.
-func (a *attempt) do(ctx context.Context, req *http.Request, o outbound.Options) (*outbound.Response, error) {
+func (a *attempt) do(ctx context.Context, req *http.Request, o exchange.Options) (*exchange.Response, error) {
 	if a.spec.Response != "none" {
 		return a.client.Do(ctx, req, o)
 	}
@@ -146,7 +147,7 @@ func (a *attempt) do(ctx context.Context, req *http.Request, o outbound.Options)
 		return nil, err
 	}
 	defer open.Body.Close()
-	resp := &outbound.Response{Status: open.StatusCode, Header: open.Header, URL: open.Request.URL.String()}
+	resp := &exchange.Response{Status: open.StatusCode, Header: open.Header, URL: open.Request.URL.String()}
 	if resp.Status >= 400 {
 		// The beginning is enough for the message, and a body that breaks off
 		// changes nothing.
@@ -158,7 +159,7 @@ func (a *attempt) do(ctx context.Context, req *http.Request, o outbound.Options)
 }
 
 // statusError is the failure of a status of 400 or more.
-func (a *attempt) statusError(resp *outbound.Response) error {
+func (a *attempt) statusError(resp *exchange.Response) error {
 	message := fmt.Sprintf("%s: %d", a.describe(), resp.Status)
 	if text := http.StatusText(resp.Status); text != "" {
 		message += " " + text

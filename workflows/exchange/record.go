@@ -1,4 +1,4 @@
-package outbound
+package exchange
 
 import (
 	"encoding/json"

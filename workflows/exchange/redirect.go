@@ -1,10 +1,11 @@
-package outbound
+package exchange
 
 import (
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 var errRedirect = errors.New("redirect refused")
@@ -63,6 +64,11 @@ func SameOrigin(from, to *url.URL) bool {
 		return port(from) == port(to)
 	}
 	return from.Scheme == "http" && to.Scheme == "https" && port(from) == "80" && port(to) == "443"
+}
+
+// hostKey makes the spellings of one host equal.
+func hostKey(host string) string {
+	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
 func port(u *url.URL) string {

@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 
-	"paragon/engine/outbound"
+	"paragon/workflows/exchange"
 )
 
 // buildAuth evaluates the step's credential. Texts that follow from it become
@@ -46,7 +46,7 @@ func (a *attempt) buildAuth(m *message) error {
 		if token == "" {
 			return fatal("auth.bearer.token: it is empty")
 		}
-		if !outbound.ValidHeaderValue(token) {
+		if !exchange.ValidHeaderValue(token) {
 			return fatal("auth.bearer.token: it holds a line break or another control character")
 		}
 		a.redact.add(token)

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/engine/outbound"
 	"paragon/workflows"
+	"paragon/workflows/exchange"
 )
 
 // message is what a step's expressions came to: everything of a request but
@@ -47,7 +47,7 @@ func (a *attempt) build() (*message, error) {
 		method = http.MethodGet
 	}
 	m.method = strings.ToUpper(method)
-	if !outbound.ValidHeaderName(m.method) || m.method == http.MethodConnect {
+	if !exchange.ValidHeaderName(m.method) || m.method == http.MethodConnect {
 		return nil, fatal("method: %q is not a method that can be sent", snippet(method, 20))
 	}
 	if err := a.buildURL(m); err != nil {
@@ -125,7 +125,7 @@ func (a *attempt) buildHeaders(m *message) error {
 		if err != nil {
 			return fatal("headers.%s: %s", name, err)
 		}
-		if !outbound.ValidHeaderName(name) {
+		if !exchange.ValidHeaderName(name) {
 			return fatal("headers: %q is not a header name", snippet(name, 60))
 		}
 		key := http.CanonicalHeaderKey(name)
@@ -133,7 +133,7 @@ func (a *attempt) buildHeaders(m *message) error {
 			return fatal("headers.%s: this header belongs to the connection and can't be set", name)
 		}
 		for _, v := range list {
-			if !outbound.ValidHeaderValue(v) {
+			if !exchange.ValidHeaderValue(v) {
 				return fatal("headers.%s: the value holds a line break or another control character", name)
 			}
 			if key == "Host" {

@@ -23,5 +23,13 @@ type Client interface {
 	Cancel(ctx context.Context, id string) (*schema.Run, error)
 	Replay(ctx context.Context, id string, req api.ReplayRequest) (*schema.Run, error)
 
+	Queues(context.Context) (*api.List[api.Queue], error)
+	PausedWorkflows(context.Context) (*api.List[api.PausedWorkflow], error)
+	PauseQueue(ctx context.Context, name string) error
+	ResumeQueue(ctx context.Context, name string) error
+	PauseWorkflow(ctx context.Context, name string) error
+	ResumeWorkflow(ctx context.Context, name string) error
+	Workers(context.Context) (*api.List[api.Worker], error)
+
 	Audit(ctx context.Context, q api.AuditQuery) (*api.List[api.AuditRecord], error)
 }

@@ -25,6 +25,8 @@ type fake struct {
 	runs  []schema.Run // newest first
 	steps map[string][]schema.StepRecord
 	role  string
+	// paused are the queues and workflows that are, by kind/name.
+	paused map[string]bool
 	// err is what every call fails with.
 	err error
 	// calls are the calls that change something, asked those that read.
@@ -34,7 +36,9 @@ type fake struct {
 // runID is the id of the nth run.
 func runID(n int) string { return fmt.Sprintf("r%024d01", n) }
 
-func newFake() *fake { return &fake{steps: map[string][]schema.StepRecord{}, role: "operator"} }
+func newFake() *fake {
+	return &fake{steps: map[string][]schema.StepRecord{}, role: "operator", paused: map[string]bool{}}
+}
 
 // add puts a run in front.
 func (f *fake) add(n int, workflow string, status schema.RunStatus, message string) *schema.Run {

@@ -81,6 +81,9 @@ var views = []struct {
 	{"dialog", ":runs⏎r"},
 	{"filter", ":runs⏎/status:failed since:1h"},
 	{"workflows", ":workflows⏎ss"},
+	{"queues", ":queues⏎"},
+	{"workers", ":workers⏎"},
+	{"pause", ":queues⏎jP"},
 	{"audit", ":audit⏎"},
 	{"help", ":runs⏎?"},
 }

@@ -20,11 +20,18 @@ type listing[T any] struct {
 	help func(a *App) []binding
 	// missing is what to say where the server knows no such list.
 	missing string
+	// where sums the items up for the title line; nil: the place in the list.
+	where func(a *App) string
 }
 
 func (v *listing[T]) name() string { return v.title }
 
-func (v *listing[T]) place(*App) string { return v.list.place() }
+func (v *listing[T]) place(a *App) string {
+	if v.where == nil || len(v.list.items) == 0 {
+		return v.list.place()
+	}
+	return v.where(a)
+}
 
 func (v *listing[T]) refresh(a *App) tea.Cmd {
 	if v.q.pending {

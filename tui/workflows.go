@@ -38,6 +38,8 @@ func newWorkflows() *listing[api.StoredResource] {
 				return a.push(newRuns(runFilter{Workflow: name(w)})), true
 			case "e":
 				return a.push(newFailures(runFilter{Workflow: name(w)})), true
+			case "P":
+				return a.steerWorkflow(name(w)), true
 			case "y":
 				return a.copy(name(w)), true
 			case "o":
@@ -46,10 +48,11 @@ func newWorkflows() *listing[api.StoredResource] {
 			}
 			return nil, false
 		},
-		help: func(*App) []binding {
+		help: func(a *App) []binding {
 			return []binding{
 				{key: "enter", does: "its runs", line: true},
 				{key: "e", does: "its failures", line: true},
+				{key: "P", does: "pause, resume", why: a.whyNot(), line: true},
 				{key: "o", does: "open as YAML", line: true},
 				{key: "y", does: "copy the name"},
 			}

@@ -23,7 +23,7 @@ var unicodeGlyphs = Glyphs{
 	Levels: []string{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
 	Span:   "█", Gap: "┄",
 	status: map[string]string{"queued": "○", "running": "▶", "waiting": "◷", "retrying": "↻", "succeeded": "✓", "failed": "✗",
-		"canceled": "⊘", "skipped": "–", "paused": "‖", "done": "✓", "refused": "✗", "invalid": "✗", "valid": "✓"},
+		"canceled": "⊘", "skipped": "–", "paused": "‖", "done": "✓", "refused": "✗", "invalid": "✗", "valid": "✓", "open": "▷", "alive": "✓", "lost": "✗"},
 }
 
 var asciiGlyphs = Glyphs{
@@ -31,7 +31,7 @@ var asciiGlyphs = Glyphs{
 	Levels: []string{"_", ".", ":", "-", "=", "+", "*", "#"},
 	Span:   "#", Gap: ".",
 	status: map[string]string{"queued": "o", "running": ">", "waiting": "~", "retrying": "@", "succeeded": "+", "failed": "x",
-		"canceled": "/", "skipped": "-", "paused": "=", "done": "+", "refused": "x", "invalid": "x", "valid": "+"},
+		"canceled": "/", "skipped": "-", "paused": "=", "done": "+", "refused": "x", "invalid": "x", "valid": "+", "open": ")", "alive": "+", "lost": "x"},
 }
 
 // Status is a state as glyph, word and colour, so that colour alone tells
@@ -51,9 +51,9 @@ func RoleOf(word string) Role {
 		return Active
 	case "retrying", "canceled", "paused":
 		return Notice
-	case "succeeded", "done", "valid":
+	case "succeeded", "done", "valid", "alive":
 		return Good
-	case "failed", "refused", "invalid":
+	case "failed", "refused", "invalid", "lost":
 		return Bad
 	}
 	return Dim

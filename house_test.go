@@ -30,6 +30,7 @@ var plan = []struct {
 	{"workflows/function", nil},
 	{"workflows", []string{"schema", "workflows/function"}},
 	{"workflows/interpret", []string{"schema", "workflows"}},
+	{"workflows/trial", []string{"schema", "workflows", "workflows/interpret", "workflows/function", "workflows/exchange", "workflows/steps"}},
 	{"engine/batch", nil},
 	{"engine/seal", nil},
 	{"engine/servicetest", nil},
@@ -55,7 +56,7 @@ var plan = []struct {
 	{"docs/screens", []string{"schema", "schema/api", "tui"}},
 	{"tui", []string{"schema", "schema/api"}},
 	{"cmd/paragond", []string{"schema", "schema/api", "engine"}},
-	{"cmd/paragonctl", []string{"schema", "schema/api", "workflows", "workflows/interpret", "tui"}},
+	{"cmd/paragonctl", []string{"schema", "schema/api", "workflows", "workflows/function", "workflows/trial", "tui"}},
 }
 
 // only lists libraries with the rooms that alone may import them.

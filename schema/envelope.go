@@ -1,6 +1,9 @@
 package schema
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // APIVersion is the only apiVersion that this release reads and writes.
 const APIVersion = "paragon/v1"
@@ -15,11 +18,21 @@ type Kind string
 const (
 	KindWorkflow Kind = "Workflow"
 	KindSecret   Kind = "Secret"
+	// KindWorkflowTest is a kind of documents that the server does not keep.
+	KindWorkflowTest Kind = "WorkflowTest"
 )
 
 // Kinds lists every kind in the order in which apply writes them: what others
 // refer to comes first.
 var Kinds = []Kind{KindSecret, KindWorkflow}
+
+// DocumentKinds lists every kind that a document may be of: those that the
+// server keeps, and the tests of them.
+var DocumentKinds = append(slices.Clone(Kinds), KindWorkflowTest)
+
+// Local tells whether documents of the kind are for paragonctl alone: the server
+// neither keeps nor wants them.
+func (k Kind) Local() bool { return k == KindWorkflowTest }
 
 // Path is the kind as URL segment and command-line word, in the plural
 // ("workflows"). It is empty for an unknown kind.
@@ -29,6 +42,8 @@ func (k Kind) Path() string {
 		return "workflows"
 	case KindSecret:
 		return "secrets"
+	case KindWorkflowTest:
+		return "workflowtests"
 	}
 	return ""
 }
@@ -40,6 +55,8 @@ func (k Kind) Singular() string {
 		return "workflow"
 	case KindSecret:
 		return "secret"
+	case KindWorkflowTest:
+		return "workflowtest"
 	}
 	return string(k)
 }

@@ -41,7 +41,7 @@ type ExplainedField struct {
 func Explain(path string) (*Explanation, error) {
 	names := strings.Split(strings.Trim(path, "."), ".")
 	var root *schemaNode
-	for _, k := range Kinds {
+	for _, k := range DocumentKinds {
 		if n := strings.ToLower(names[0]); n == k.Singular() || n == k.Path() {
 			data, ok := JSONSchema(k)
 			if !ok {
@@ -55,7 +55,7 @@ func Explain(path string) (*Explanation, error) {
 	}
 	if root == nil {
 		var kinds []string
-		for _, k := range Kinds {
+		for _, k := range DocumentKinds {
 			kinds = append(kinds, k.Singular())
 		}
 		return nil, fmt.Errorf("%q is not a kind: begin with %s", names[0], strings.Join(kinds, " or "))

@@ -54,6 +54,9 @@ type Workflow struct {
 // unknown one.
 func (w *Workflow) Step(id string) *Step { return w.byID[id] }
 
+// StepIDs lists the ids of all steps, sorted.
+func (w *Workflow) StepIDs() []string { return sortedKeys(w.byID) }
+
 // Trigger is a compiled trigger.
 type Trigger struct {
 	Spec *schema.TriggerSpec

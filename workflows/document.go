@@ -20,9 +20,10 @@ type Source struct {
 // Document is one parsed, strictly decoded resource with its positions.
 type Document struct {
 	Resource schema.Resource
-	// Workflow or Secret is the decoded spec, by the kind.
+	// Workflow, Secret or Test is the decoded spec, by the kind.
 	Workflow *schema.WorkflowSpec
 	Secret   *schema.SecretSpec
+	Test     *schema.WorkflowTestSpec
 	// File and Line are where the document begins.
 	File string
 	Line int
@@ -224,10 +225,17 @@ func (d *Document) decodeSpec(dec *decoder, spec, kind *node) {
 		d.Secret = &schema.SecretSpec{}
 		canonical = dec.into(spec, reflect.ValueOf(d.Secret).Elem(), specPath, 1)
 		d.checkSecret(dec, spec)
+	case schema.KindWorkflowTest:
+		d.Test = &schema.WorkflowTestSpec{}
+		canonical = dec.into(spec, reflect.ValueOf(d.Test).Elem(), specPath, 1)
+		if !dec.full {
+			_, more := d.compileTest()
+			dec.diags = append(dec.diags, more...)
+		}
 	default:
 		if kind != nil && d.Resource.Kind != "" {
-			names := make([]string, len(schema.Kinds))
-			for i, k := range schema.Kinds {
+			names := make([]string, len(schema.DocumentKinds))
+			for i, k := range schema.DocumentKinds {
 				names[i] = string(k)
 			}
 			dec.fail(kind, rootPath.field("kind"), "unknown-kind", didYouMean(string(d.Resource.Kind), names), "unknown kind %q", d.Resource.Kind)

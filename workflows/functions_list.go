@@ -352,4 +352,4 @@ func contained(c *call, needle, haystack any) (any, error) {
 }
 
 // sortedKeys are the names of an object's fields.
-func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -101,3 +101,7 @@ func distance(a, b string, limit int) int {
 	}
 	return min(last[len(b)], limit)
 }
+
+// Nearest suggests, of the names that are known, the one that was meant; empty when
+// none is near.
+func Nearest(name string, known []string) string { return didYouMean(name, known) }

@@ -190,6 +190,60 @@ func (v *Value) Field(name string) *Value {
 	return nil
 }
 
+// Names tells whether any expression of the value reads a name of the scope.
+func (v *Value) Names(name string) bool {
+	found := false
+	v.walk(func(x *expression) { found = found || slices.Contains(x.roots, name) })
+	return found
+}
+
+// Expression is the source of a value that is one whole expression.
+func (v *Value) Expression() (source string, ok bool) {
+	if v == nil || v.kind != exprValue {
+		return "", false
+	}
+	return v.expr.source, true
+}
+
+// Object lists the fields of a value that is an object in the source, sorted.
+func (v *Value) Object() (names []string, ok bool) {
+	switch {
+	case v == nil:
+		return nil, false
+	case v.kind == mapValue:
+		for _, f := range v.fields {
+			names = append(names, f.name)
+		}
+		return names, true
+	}
+	m, ok := v.literal.(map[string]any)
+	return slices.Sorted(maps.Keys(m)), ok
+}
+
+// List is the number of elements of a value that is a list in the source.
+func (v *Value) List() (length int, ok bool) {
+	if v == nil {
+		return 0, false
+	}
+	if v.kind == listValue {
+		return len(v.list), true
+	}
+	list, ok := v.literal.([]any)
+	return len(list), ok
+}
+
+// Item is an element of a value that is a list in the source, nil when there is
+// none.
+func (v *Value) Item(i int) *Value {
+	if n, ok := v.List(); !ok || i < 0 || i >= n {
+		return nil
+	}
+	if v.kind == listValue {
+		return v.list[i]
+	}
+	return &Value{literal: v.literal.([]any)[i]}
+}
+
 // Literal is the value itself when it holds no expression. It must not be
 // changed.
 func (v *Value) Literal() (any, bool) {

@@ -28,15 +28,19 @@ func parse(files []api.File) ([]document, []schema.Diagnostic) {
 	}
 	parsed, diags := workflows.Parse(sources...)
 	found := slices.Clone([]schema.Diagnostic(diags))
-	docs := make([]document, len(parsed))
+	docs := make([]document, 0, len(parsed))
 	for i := range parsed {
 		p := &parsed[i]
-		docs[i] = document{Resource: p.Resource, File: p.File, Line: p.Line}
+		if p.Resource.Kind.Local() {
+			continue // a test beside its workflow in one file
+		}
+		doc := document{Resource: p.Resource, File: p.File, Line: p.Line}
 		if p.Resource.Kind == schema.KindWorkflow {
 			compiled, more := p.Compile()
-			docs[i].Workflow = compiled
+			doc.Workflow = compiled
 			found = append(found, more...)
 		}
+		docs = append(docs, doc)
 	}
 	return docs, found
 }

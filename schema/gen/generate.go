@@ -14,6 +14,7 @@ type kind struct{ name, spec, file string }
 var kinds = []kind{
 	{"Workflow", "WorkflowSpec", "workflow.json"},
 	{"Secret", "SecretSpec", "secret.json"},
+	{"WorkflowTest", "WorkflowTestSpec", "workflowtest.json"},
 }
 
 // exactlyOne lists the structs of which exactly one of some keys is set.

@@ -16,6 +16,7 @@ import (
 	"paragon/cmd/paragonctl/queue"
 	"paragon/cmd/paragonctl/resource"
 	"paragon/cmd/paragonctl/run"
+	"paragon/cmd/paragonctl/tests"
 )
 
 // Main runs the command that the arguments name and returns the exit code.
@@ -113,7 +114,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 		}
 	}
 	add(groupConfig,
-		manifest.NewInit(env), manifest.NewValidate(env), manifest.NewFormat(env), manifest.NewDiff(env), manifest.NewApply(env),
+		manifest.NewInit(env), manifest.NewValidate(env), tests.New(env), manifest.NewFormat(env), manifest.NewDiff(env), manifest.NewApply(env),
 		resource.NewGet(env), resource.NewDescribe(env), resource.NewEdit(env), resource.NewDelete(env),
 		resource.NewHistory(env), resource.NewRollback(env), resource.NewExport(env),
 		manifest.NewRelease(env),

@@ -113,6 +113,9 @@ func (o *ApplyOptions) run(ctx context.Context) error {
 	if o.dryRun == "client" {
 		return o.printClient(ctx, set)
 	}
+	if onlyTests(set) {
+		return printResult(ctx, o.env, &o.out, o.format, &api.ApplyResult{DryRun: o.dryRun == "server", Items: []api.ApplyItem{}})
+	}
 	client, err := o.env.Client()
 	if err != nil {
 		return err
@@ -146,12 +149,19 @@ func request(env *command.Env, flags *source.Flags, name string) (*source.Set, *
 		return nil, nil, err
 	}
 	set := source.Check(files)
-	req := &api.ApplyRequest{Set: name, Files: files}
+	for _, d := range set.ForServer() {
+		fmt.Fprintf(env.Err, "%s skipped: tests stay here, `paragonctl test` runs them\n", terminal.Safe(d.Ref().String()))
+	}
+	req := &api.ApplyRequest{Set: name, Files: set.Files}
 	if set.Valid() {
 		req.Values = set.Values(env)
 	}
 	return set, req, nil
 }
+
+// onlyTests tells whether all that was read stays here, so that the server is not
+// needed.
+func onlyTests(set *source.Set) bool { return len(set.Documents) == 0 && len(set.Tests) > 0 }
 
 // serverFindings writes what the server found as annotations, where those are
 // asked for.

@@ -83,6 +83,9 @@ func (o *DiffOptions) run(ctx context.Context) error {
 	if err := report(o.env, o.format, "paragonctl diff", set); err != nil {
 		return fmt.Errorf("diff: %w", err)
 	}
+	if onlyTests(set) && !o.prune {
+		return o.print(ctx, &api.ApplyResult{DryRun: true, Items: []api.ApplyItem{}})
+	}
 	client, err := o.env.Client()
 	if err != nil {
 		return err

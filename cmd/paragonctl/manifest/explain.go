@@ -118,7 +118,7 @@ func completePath(_ *cobra.Command, args []string, typed string) ([]cobra.Comple
 	at := strings.LastIndexByte(typed, '.')
 	var out []cobra.Completion
 	if at < 0 {
-		for _, kind := range schema.Kinds {
+		for _, kind := range schema.DocumentKinds {
 			out = append(out, kind.Singular())
 		}
 		return out, directive
@@ -154,7 +154,7 @@ language server checks and completes by it after a first line like
 			kind := schema.KindWorkflow
 			if len(args) > 0 {
 				kind = ""
-				for _, k := range schema.Kinds {
+				for _, k := range schema.DocumentKinds {
 					if word := strings.ToLower(args[0]); word == k.Singular() || word == k.Path() {
 						kind = k
 					}

@@ -61,7 +61,7 @@ func (o *InitOptions) run() error {
 	if err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
-	for _, kind := range schema.Kinds {
+	for _, kind := range schema.DocumentKinds {
 		if text, ok := schema.JSONSchema(kind); ok {
 			name := "scaffold/schemas/" + kind.Singular() + ".json"
 			names, texts[name] = append(names, name), text

@@ -31,6 +31,7 @@ func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	set := source.Check(req.Files)
+	set.ForServer()
 	if !set.Valid() {
 		return &schema.Problem{Type: schema.ProblemInvalid, Title: "Invalid", Status: 422, Detail: "the documents are not valid", Errors: set.Findings}
 	}

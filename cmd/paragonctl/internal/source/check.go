@@ -11,12 +11,16 @@ import (
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/schema"
 	"paragon/schema/api"
+	"paragon/workflows"
 )
 
 // Set is a checked set of documents.
 type Set struct {
 	Files     []api.File
 	Documents []Document
+	// Workflows and Tests are those that compiled; workflows by name.
+	Workflows map[string]*workflows.Workflow
+	Tests     []*workflows.Test
 	// Findings are what the check found, errors and warnings.
 	Findings []schema.Diagnostic
 }
@@ -26,6 +30,37 @@ type Document struct {
 	schema.Resource
 	File         string
 	Line, Column int
+}
+
+// ForServer takes the documents that are for paragonctl alone out of the set, and
+// the files that hold nothing else. It returns those documents.
+func (s *Set) ForServer() []Document {
+	var local, kept []Document
+	other := map[string]bool{}
+	for _, d := range s.Documents {
+		if d.Kind.Local() {
+			local = append(local, d)
+			continue
+		}
+		kept = append(kept, d)
+		other[d.File] = true
+	}
+	if len(local) == 0 {
+		return nil
+	}
+	s.Documents = kept
+	only := map[string]bool{}
+	for _, d := range local {
+		only[d.File] = !other[d.File]
+	}
+	files := s.Files[:0:0]
+	for _, f := range s.Files {
+		if !only[f.Name] {
+			files = append(files, f)
+		}
+	}
+	s.Files = files
+	return local
 }
 
 // Ref names the document.

@@ -4,12 +4,13 @@ import (
 	"paragon/schema"
 	"paragon/schema/api"
 	"paragon/workflows"
+	"paragon/workflows/trial"
 )
 
-// Check parses the files and compiles their workflows. All that is wrong with
-// any of them is in the set's findings.
+// Check parses the files, compiles their workflows and checks their tests. All
+// that is wrong with any of them is in the set's findings.
 func Check(files []api.File) *Set {
-	set := &Set{Files: files}
+	set := &Set{Files: files, Workflows: map[string]*workflows.Workflow{}}
 	sources := make([]workflows.Source, len(files))
 	for i, f := range files {
 		sources[i] = workflows.Source{File: f.Name, Data: []byte(f.Content)}
@@ -18,11 +19,24 @@ func Check(files []api.File) *Set {
 	set.Findings = findings
 	for i := range docs {
 		d := &docs[i]
-		if d.Resource.Kind == schema.KindWorkflow {
-			_, findings := d.Compile()
+		switch d.Resource.Kind {
+		case schema.KindWorkflow:
+			wf, findings := d.Compile()
 			set.Findings = append(set.Findings, findings...)
+			if wf != nil {
+				set.Workflows[wf.Name] = wf
+			}
+		case schema.KindWorkflowTest:
+			t, findings := d.CompileTest()
+			set.Findings = append(set.Findings, findings...)
+			if t != nil {
+				set.Tests = append(set.Tests, t)
+			}
 		}
 		set.Documents = append(set.Documents, Document{Resource: d.Resource, File: d.File, Line: d.Line, Column: 1})
+	}
+	for _, t := range set.Tests {
+		set.Findings = append(set.Findings, trial.Check(t, set.Workflows)...)
 	}
 	return set
 }

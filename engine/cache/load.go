@@ -207,7 +207,12 @@ func (c *Cache) setProject(ctx context.Context, b *builder, name, value string) 
 		return fmt.Errorf("read project %s: %w", name, err)
 	}
 	p := b.project(name)
-	p.Settings = e.Settings
+	settings, err := schema.ParseProjectSettings(e.Settings)
+	if err != nil {
+		c.log.ErrorContext(ctx, "the project's settings can't be read; it has the defaults", "project", name, "error", err)
+		settings, _ = schema.ParseProjectSettings(nil)
+	}
+	p.Settings = settings
 	if p.dataKey != nil && string(p.wrapped) == string(e.DataKey) {
 		return nil
 	}

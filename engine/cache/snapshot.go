@@ -2,7 +2,6 @@ package cache
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
 	"slices"
 	"sync"
@@ -29,8 +28,8 @@ func emptySnapshot() *snapshot {
 // Project is a project's configuration at one version. It is immutable.
 type Project struct {
 	Name string
-	// Settings is JSON.
-	Settings json.RawMessage
+	// Settings have defaults for what is not set.
+	Settings schema.ProjectSettings
 
 	wrapped   []byte
 	dataKey   *seal.DataKey

@@ -192,7 +192,7 @@ func (in *intake) writeRedis(ctx context.Context, d *draft) (accepted, error) {
 	if ln == nil {
 		return accepted{}, fmt.Errorf("run %s belongs to a lane that does not exist here", d.id)
 	}
-	return ln.accepts.Do(ctx, acceptance{id: d.id, priority: d.start.priority(), idem: idem, limits: d.limits, fields: fields})
+	return ln.accepts.Do(ctx, acceptance{id: d.id, project: d.start.Project, priority: d.start.priority(), idem: idem, limits: d.limits, fields: fields})
 }
 
 // acceptDurably writes runs to the store. The answer to a run whose

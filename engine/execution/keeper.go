@@ -35,7 +35,8 @@ type Keeper struct {
 	timers    *queue.Timers
 	inspector *queue.Inspector
 
-	turn  int // counts rounds
+	turn  int                     // counts rounds
+	next  map[queue.Target]string // the runs that were next at the last look
 	quit  context.CancelFunc
 	loops sync.WaitGroup
 }
@@ -49,7 +50,7 @@ func NewKeeper(opts KeeperOptions) *Keeper {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	k := &Keeper{
-		opts: opts, log: opts.Log,
+		opts: opts, log: opts.Log, next: map[queue.Target]string{},
 		ledger:    newLedger(opts.Redis, opts.Lanes, "", opts.Now),
 		inspector: queue.NewInspector(opts.Redis, queue.Lanes(opts.Lanes)),
 	}
@@ -108,9 +109,9 @@ func (k *Keeper) fire(ctx context.Context, lane int, now time.Time) (time.Time, 
 const (
 	roundEvery   = time.Second
 	steadyRounds = int(deadAfter/roundEvery) + 1
-	// strandedGrace is how much later than its run a job may be queued.
-	strandedGrace = 2 * time.Second
-	sweepBatch    = 500
+	sweepBatch   = 500
+	// strandedBatch bounds the runs that one look gives new jobs to.
+	strandedBatch = 5000
 	// lookEvery is after how many rounds a lane is looked at again.
 	lookEvery = 4
 )
@@ -169,31 +170,22 @@ func (k *Keeper) round(ctx context.Context, takeOver bool) error {
 // look sees to a lane: with nothing queued for long and nobody to tell, as in
 // an idle system, it is one script.
 func (k *Keeper) look(ctx context.Context, ln *lane) error {
-	args := make([]any, 0, 3)
+	v, err := k.ledger.view(ctx, ln)
+	if err != nil {
+		return err
+	}
 	for _, p := range queue.Priorities() {
-		args = append(args, string(p))
-	}
-	found, err := lookScript.Run(ctx, k.opts.Redis, []string{ln.key}, args...).StringSlice()
-	if err != nil || len(found) < 1+len(args) {
-		return fmt.Errorf("look at lane %d: %w", ln.number, err)
-	}
-	for i, p := range queue.Priorities() {
-		if found[i+1] == "" {
-			continue
-		}
-		if queued, err := millis(found[i+1]); err == nil && k.opts.Now().Sub(queued) > strandedGrace {
-			if err := k.findStranded(ctx, ln, p); err != nil {
-				return err
-			}
+		if err := k.findStranded(ctx, ln, p, v.queues[p].next); err != nil {
+			return err
 		}
 	}
-	for _, workflow := range found[1+len(args):] {
+	for _, workflow := range v.held {
 		// Whoever resumed it died on the way.
 		if err := k.ledger.letGo(ctx, k.opts.Queue, ln, workflow, false); err != nil {
 			return err
 		}
 	}
-	if found[0] == "0" {
+	if v.untold == 0 {
 		return nil
 	}
 	return k.tellCallers(ctx, ln)
@@ -229,20 +221,23 @@ func (k *Keeper) bury(ctx context.Context, worker string) error {
 	return leaveWorkers(ctx, k.opts.Redis, worker)
 }
 
-// findStranded gives a job to queued runs of a priority that have none: they
-// were queued before whatever the queue hands out next.
-func (k *Keeper) findStranded(ctx context.Context, ln *lane, p schema.Priority) error {
+// findStranded gives jobs to queued runs of a priority that have none: the
+// queue hands out nothing, and the run that is next has been so since the look
+// before. While jobs wait none is stranded, since any job takes any run: should
+// some be lost, it shows when the others have been used.
+func (k *Keeper) findStranded(ctx context.Context, ln *lane, p schema.Priority, next string) error {
 	target := queue.Target{Lane: ln.number, Priority: p}
-	oldest, any, err := k.inspector.OldestPending(ctx, target)
-	switch {
-	case err != nil:
-		return fmt.Errorf("look at queue %s: %w", target, err)
-	case any && oldest.IsZero():
-		return nil // put back by the queue's own sweep: nothing can be said
-	case !any:
-		oldest = k.opts.Now()
+	before := k.next[target]
+	k.next[target] = next
+	if next == "" || next != before {
+		return nil
 	}
-	ids, err := k.ledger.stranded(ctx, ln, p, oldest.Add(-strandedGrace), sweepBatch)
+	if _, waits, err := k.inspector.OldestPending(ctx, target); err != nil {
+		return fmt.Errorf("look at queue %s: %w", target, err)
+	} else if waits {
+		return nil
+	}
+	ids, err := k.ledger.queued(ctx, ln, p, strandedBatch)
 	if err != nil || len(ids) == 0 {
 		return err
 	}

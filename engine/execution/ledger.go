@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -26,6 +27,9 @@ type ledger struct {
 	logLimit int64
 	// queue, when set, queues what is accepted by the round trip that accepts it.
 	queue *queue.Client
+	// weights, when set, returns name and weight of the projects whose weight
+	// is not 1.
+	weights func() []any
 	// freed gives a job to runs that got a place under their limit.
 	freed func(ctx context.Context, ln *lane, jobs []job) error
 	log   *slog.Logger
@@ -89,6 +93,7 @@ func ms(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 // acceptance asks for a run to be written.
 type acceptance struct {
 	id       string
+	project  string
 	priority schema.Priority
 	idem     string
 	limits   []any // words of accept.lua
@@ -123,7 +128,7 @@ func (l *ledger) acceptAll(ctx context.Context, ln *lane, reqs []acceptance) ([]
 	args = append(args, ms(l.now()), l.logLimit)
 	for i := range reqs {
 		r := &reqs[i]
-		args = append(args, r.id, string(r.priority), r.idem, int(idempotencyTTL.Seconds()), len(r.limits))
+		args = append(args, r.id, queueWord(r.priority, r.project), r.idem, int(idempotencyTTL.Seconds()), len(r.limits))
 		args = append(args, r.limits...)
 		args = append(args, len(r.fields)/2)
 		args = append(args, r.fields...)
@@ -170,12 +175,12 @@ func (l *ledger) sendAccept(ctx context.Context, ln *lane, reqs []acceptance, ar
 	return reply, false, err
 }
 
-// claim takes the queued ones among the runs for this worker.
-func (l *ledger) claim(ctx context.Context, ln *lane, ids []string) ([]*state, error) {
-	args := make([]any, 0, 2+len(ids))
-	args = append(args, ms(l.now()), l.worker)
-	for _, id := range ids {
-		args = append(args, id)
+// claim takes queued runs of a priority for this worker, at most limit: those
+// whose projects' turn it is, which need not be those that a job names.
+func (l *ledger) claim(ctx context.Context, ln *lane, p schema.Priority, limit int) ([]*state, error) {
+	args := []any{ms(l.now()), l.worker, string(p), limit}
+	if l.weights != nil {
+		args = append(args, l.weights()...)
 	}
 	reply, err := claimScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
 	if err != nil {
@@ -275,8 +280,8 @@ func (l *ledger) tell(ctx context.Context, id string, payload []byte, same strin
 		return 0, "", fmt.Errorf("signal run %s: %d answers", id, len(reply))
 	}
 	code, _ := reply[0].(int64)
-	priority, _ := reply[1].(string)
-	return int(code), schema.Priority(priority), nil
+	word, _ := reply[1].(string)
+	return int(code), priorityOf(word), nil
 }
 
 // job is a run that needs a job in a queue.
@@ -305,10 +310,18 @@ func (l *ledger) due(ctx context.Context, ln *lane, now time.Time, limit int) (n
 	return next, jobsOf(reply[1:]), nil
 }
 
+// queueWord names the queue of a run within its lane, as scripts do.
+func queueWord(p schema.Priority, project string) string { return string(p) + "/" + project }
+
+func priorityOf(word string) schema.Priority {
+	p, _, _ := strings.Cut(word, "/")
+	return schema.Priority(p)
+}
+
 func jobsOf(pairs []string) []job {
 	jobs := make([]job, 0, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {
-		jobs = append(jobs, job{id: pairs[i], priority: schema.Priority(pairs[i+1])})
+		jobs = append(jobs, job{id: pairs[i], priority: priorityOf(pairs[i+1])})
 	}
 	return jobs
 }
@@ -330,10 +343,9 @@ func (l *ledger) takeBack(ctx context.Context, ln *lane, worker string, blame bo
 	return jobsOf(reply), nil
 }
 
-// stranded returns queued runs of a priority that were queued before a time
-// and so have lost their job.
-func (l *ledger) stranded(ctx context.Context, ln *lane, p schema.Priority, before time.Time, limit int) ([]string, error) {
-	ids, err := strandedScript.Run(ctx, l.rdb, []string{ln.key}, ms(l.now()), string(p), ms(before), limit).StringSlice()
+// queued returns queued runs of a priority, those that are next, at most limit.
+func (l *ledger) queued(ctx context.Context, ln *lane, p schema.Priority, limit int) ([]string, error) {
+	ids, err := strandedScript.Run(ctx, l.rdb, []string{ln.key}, string(p), limit).StringSlice()
 	if err != nil {
 		return nil, fmt.Errorf("look for stranded runs in lane %d: %w", ln.number, err)
 	}

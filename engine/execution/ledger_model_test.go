@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -24,7 +25,10 @@ func TestLedgerFollowsItsModel(t *testing.T) {
 		steady := context.WithoutCancel(t.Context())
 		rapid.Check(t, func(rt *rapid.T) {
 			b.must(b.rdb.FlushAll(steady).Err())
-			m := &model{t: rt, ctx: steady, b: newBed(t, b.rdb), runs: map[string]*modelRun{}, keys: map[string]string{}, log: map[string]string{}}
+			m := &model{t: rt, ctx: steady, b: newBed(t, b.rdb), runs: map[string]*modelRun{},
+				queues: map[string][]string{}, had: map[schema.Priority]map[string]float64{}, keys: map[string]string{}, log: map[string]string{}}
+			weights := func() []any { return []any{"heavy", 3} }
+			m.b.one.weights, m.b.two.weights = weights, weights
 			rt.Repeat(map[string]func(*rapid.T){
 				"accept": m.accept, "claim": m.claim, "commit": m.commit, "repeat": m.repeat,
 				"tell": m.tell, "wake": m.wake, "take back": m.takeBack, "clock": m.moveClock,
@@ -41,9 +45,13 @@ type model struct {
 	b    *bed
 	ids  []string
 	runs map[string]*modelRun
-	keys map[string]string // idempotency key to run
-	log  map[string]string
-	rows int
+	// queues are the ids in order, by priority and project; had is what each
+	// project has had of a priority, of those that have a turn.
+	queues map[string][]string
+	had    map[schema.Priority]map[string]float64
+	keys   map[string]string // idempotency key to run
+	log    map[string]string
+	rows   int
 	// held are the segments that workers believe to have, also those that were
 	// taken from them.
 	held []*modelSegment
@@ -53,6 +61,7 @@ type model struct {
 type modelRun struct {
 	status   schema.RunStatus
 	priority schema.Priority
+	project  string
 	worker   string
 	fence    int64
 	signals  map[string]bool
@@ -94,7 +103,7 @@ func (m *model) moveClock(t *rapid.T) {
 func (m *model) accept(t *rapid.T) {
 	a := acceptance{
 		id: NewRunID(m.b.clock, 0), priority: rapid.SampledFrom(queue.Priorities()).Draw(t, "priority"),
-		fields: []any{fieldStart, `{"workflow":"w"}`},
+		project: rapid.SampledFrom(modelProjects).Draw(t, "project"), fields: []any{fieldStart, `{"workflow":"w"}`},
 	}
 	if rapid.Bool().Draw(t, "with a key") {
 		a.idem = rapid.SampledFrom([]string{"k1", "k2", "k3"}).Draw(t, "key")
@@ -122,8 +131,9 @@ func (m *model) accept(t *rapid.T) {
 		want.code = acceptRefused
 	default:
 		m.ids = append(m.ids, a.id)
-		m.runs[a.id] = &modelRun{status: schema.RunQueued, priority: a.priority, fence: m.b.clock.UnixMilli(),
+		m.runs[a.id] = &modelRun{status: schema.RunQueued, priority: a.priority, project: a.project, fence: m.b.clock.UnixMilli(),
 			signals: map[string]bool{}, fields: map[string]string{}}
+		m.enqueue(a.id, false)
 		if a.idem != "" {
 			m.keys[a.idem] = a.id
 		}
@@ -144,9 +154,76 @@ func (m *model) some(t *rapid.T) []string {
 	return rapid.SliceOfN(rapid.SampledFrom(m.ids), 1, 4).Draw(t, "runs")
 }
 
+// modelProjects have the weights 1, 1 and 3.
+var modelProjects = []string{"a", "b", "heavy"}
+
+// enqueue puts a run at the end of its queue, or at its head.
+func (m *model) enqueue(id string, head bool) {
+	r := m.runs[id]
+	word := queueWord(r.priority, r.project)
+	if head {
+		m.queues[word] = append([]string{id}, m.queues[word]...)
+	} else {
+		m.queues[word] = append(m.queues[word], id)
+	}
+	if len(m.queues[word]) > 1 {
+		return
+	}
+	had := m.had[r.priority]
+	if had == nil {
+		had = map[string]float64{}
+		m.had[r.priority] = had
+	}
+	if _, ok := had[r.project]; !ok {
+		lowest := 0.0
+		if order := m.order(r.priority); len(order) > 0 {
+			lowest = had[order[0]]
+		}
+		had[r.project] = lowest
+	}
+}
+
+// order is the projects that have a turn, the next one first.
+func (m *model) order(p schema.Priority) []string {
+	had := m.had[p]
+	return slices.SortedFunc(maps.Keys(had), func(a, b string) int {
+		return cmp.Or(cmp.Compare(had[a], had[b]), cmp.Compare(a, b))
+	})
+}
+
+// next takes up to limit runs from the queues in turn.
+func (m *model) next(p schema.Priority, limit int) (ids []string) {
+	for len(ids) < limit {
+		order := m.order(p)
+		if len(order) == 0 {
+			return ids
+		}
+		project, n := order[0], limit-len(ids)
+		weight := 1.0
+		if project == "heavy" {
+			weight = 3
+		}
+		if len(order) > 1 {
+			n = min(n, int((m.had[p][order[1]]-m.had[p][project])*weight)+1)
+		}
+		word := queueWord(p, project)
+		got := m.queues[word][:min(n, len(m.queues[word]))]
+		m.queues[word] = slices.Clone(m.queues[word][len(got):])
+		ids = append(ids, got...)
+		if len(got) < n {
+			delete(m.had[p], project)
+		} else if len(order) > 1 {
+			m.had[p][project] += float64(len(got)) / weight
+		}
+	}
+	return ids
+}
+
 func (m *model) claim(t *rapid.T) {
-	ids, l := m.some(t), m.worker(t)
-	states, err := l.claim(m.ctx, m.b.lane(), ids)
+	l, p := m.worker(t), rapid.SampledFrom(queue.Priorities()).Draw(t, "priority")
+	limit := rapid.IntRange(1, 6).Draw(t, "how many")
+	ids := m.next(p, limit)
+	states, err := l.claim(m.ctx, m.b.lane(), p, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,9 +233,6 @@ func (m *model) claim(t *rapid.T) {
 	}
 	for _, id := range ids {
 		r := m.runs[id]
-		if r.status != schema.RunQueued {
-			continue
-		}
 		want = append(want, id)
 		r.status, r.worker = schema.RunRunning, l.worker
 		r.fence++
@@ -245,6 +319,7 @@ func (m *model) apply(s *modelSegment, c commit) int {
 		r.recent = 0
 	case wayRelease:
 		r.status, r.worker = schema.RunQueued, ""
+		m.enqueue(c.id, true)
 	case wayEnd:
 		r.status, r.untold = c.way.state, r.untold || c.way.tell != ""
 	case wayPark:
@@ -290,6 +365,7 @@ func (m *model) tell(t *rapid.T) {
 		r.count++
 		if r.status == schema.RunWaiting {
 			want, r.status = signalQueued, schema.RunQueued
+			m.enqueue(id, false)
 		}
 	}
 	if code != want || code == signalQueued && priority != r.priority {
@@ -305,6 +381,11 @@ func (m *model) wake(t *rapid.T) {
 		got[j.id] = true
 	}
 	want := map[string]bool{}
+	defer func() {
+		for _, j := range jobs {
+			m.enqueue(j.id, false)
+		}
+	}()
 	for id, r := range m.runs {
 		if r.status == schema.RunWaiting && r.wake <= m.b.clock.UnixMilli() {
 			want[id], r.status = true, schema.RunQueued
@@ -325,6 +406,11 @@ func (m *model) takeBack(t *rapid.T) {
 		got[j.id] = true
 	}
 	want := map[string]bool{}
+	defer func() {
+		for _, j := range jobs {
+			m.enqueue(j.id, true)
+		}
+	}()
 	for id, r := range m.runs {
 		if r.status != schema.RunRunning || r.worker != l.worker {
 			continue

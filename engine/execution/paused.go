@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"paragon/engine/queue"
 	"paragon/engine/store"
@@ -150,20 +149,15 @@ func (s *Service) Queues(ctx context.Context) ([]api.Queue, error) {
 	if err != nil {
 		return nil, unavailable("the queues can't be looked at: Redis does not answer", err)
 	}
+	views, err := s.ledger.views(ctx)
+	if err != nil {
+		return nil, unavailable("the queues can't be looked at: Redis does not answer", err)
+	}
 	out := make([]api.Queue, len(depths))
 	for i, d := range depths {
 		q := api.Queue{Name: d.Target.String(), Lane: d.Lane, Priority: d.Priority, Paused: d.Paused}
-		key := s.ledger.lanes[d.Lane].key + ":queued:" + string(d.Priority)
-		if q.Runs, err = s.opts.Redis.ZCard(ctx, key).Result(); err != nil {
-			return nil, unavailable("the queues can't be looked at: Redis does not answer", err)
-		}
-		oldest, err := s.opts.Redis.ZRangeWithScores(ctx, key, 0, 0).Result()
-		if err != nil {
-			return nil, unavailable("the queues can't be looked at: Redis does not answer", err)
-		}
-		if len(oldest) == 1 {
-			q.Oldest = time.UnixMilli(int64(oldest[0].Score)).UTC()
-		}
+		v := views[d.Lane].queues[d.Priority]
+		q.Runs, q.Oldest = v.runs, v.oldest
 		out[i] = q
 	}
 	return out, nil

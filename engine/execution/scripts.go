@@ -9,6 +9,8 @@ import (
 // The scripts are the only writers of runs in Redis. Each touches keys of one
 // lane, so of one slot, and says at its head what it takes and returns.
 var (
+	//go:embed scripts/ready.lua
+	readySource string
 	//go:embed scripts/limits.lua
 	limitsSource string
 	//go:embed scripts/accept.lua
@@ -38,16 +40,16 @@ var (
 )
 
 var (
-	acceptScript   = redis.NewScript(limitsSource + acceptSource)
+	acceptScript   = redis.NewScript(readySource + limitsSource + acceptSource)
 	claimScript    = redis.NewScript(claimSource)
-	commitScript   = redis.NewScript(limitsSource + commitSource)
-	signalScript   = redis.NewScript(signalSource)
-	wakeScript     = redis.NewScript(limitsSource + wakeSource)
-	reapScript     = redis.NewScript(reapSource)
+	commitScript   = redis.NewScript(readySource + limitsSource + commitSource)
+	signalScript   = redis.NewScript(readySource + signalSource)
+	wakeScript     = redis.NewScript(readySource + limitsSource + wakeSource)
+	reapScript     = redis.NewScript(readySource + reapSource)
 	strandedScript = redis.NewScript(strandedSource)
 	lookScript     = redis.NewScript(lookSource)
 	holdBackScript = redis.NewScript(holdBackSource)
-	letGoScript    = redis.NewScript(letGoSource)
+	letGoScript    = redis.NewScript(readySource + letGoSource)
 	publishScript  = redis.NewScript(publishSource)
 	listenScript   = redis.NewScript(listenSource)
 )

@@ -3,7 +3,9 @@ package execution
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +82,9 @@ func (b *bed) accept(a acceptance) accepted {
 	if a.priority == "" {
 		a.priority = schema.PriorityNormal
 	}
+	if a.project == "" {
+		a.project = "default"
+	}
 	if a.fields == nil {
 		a.fields = []any{fieldStart, `{"project":"default","workflow":"w","createdAt":"2025-10-09T08:53:20Z"}`}
 	}
@@ -88,10 +93,10 @@ func (b *bed) accept(a acceptance) accepted {
 	return got[0]
 }
 
-// claim claims runs and returns those it got.
-func (b *bed) claim(l *ledger, ids ...string) []*state {
+// claim claims runs of a priority and returns those it got.
+func (b *bed) claim(l *ledger, p schema.Priority, limit int) []*state {
 	b.t.Helper()
-	got, err := l.claim(b.t.Context(), b.lane(), ids)
+	got, err := l.claim(b.t.Context(), b.lane(), p, limit)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -101,7 +106,8 @@ func (b *bed) claim(l *ledger, ids ...string) []*state {
 // running accepts a run and gives it to a worker.
 func (b *bed) running(l *ledger) *state {
 	b.t.Helper()
-	got := b.claim(l, b.accept(acceptance{}).id)
+	b.accept(acceptance{})
+	got := b.claim(l, schema.PriorityNormal, 1)
 	if len(got) != 1 {
 		b.t.Fatalf("claimed %d runs; want 1", len(got))
 	}
@@ -138,9 +144,16 @@ func (b *bed) expect(id string, status schema.RunStatus) *state {
 	return s
 }
 
-// members reads a set or a sorted set of the lane.
+// members reads a set, a sorted set or the fields of a hash of the lane; of
+// "queued:normal" what is queued with that priority.
 func (b *bed) members(name string) []string {
 	b.t.Helper()
+	if p, ok := strings.CutPrefix(name, "queued:"); ok {
+		ids, err := b.one.queued(b.t.Context(), b.lane(), schema.Priority(p), 100_000)
+		b.must(err)
+		slices.Sort(ids)
+		return ids
+	}
 	key := b.lane().key + ":" + name
 	kind, err := b.rdb.Type(b.t.Context(), key).Result()
 	b.must(err)
@@ -221,7 +234,7 @@ func TestAcceptManyAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bed) {
 		reqs := make([]acceptance, maxAccepts)
 		for i := range reqs {
-			reqs[i] = acceptance{id: NewRunID(b.clock, 0), priority: queue.Priorities()[i%3], idem: fmt.Sprint("key", i/2),
+			reqs[i] = acceptance{id: NewRunID(b.clock, 0), project: "default", priority: queue.Priorities()[i%3], idem: fmt.Sprint("key", i/2),
 				fields: []any{fieldStart, fmt.Sprintf(`{"workflow":"w%d"}`, i), "s:a", stepText("a")}}
 		}
 		got, err := b.one.acceptAll(t.Context(), b.lane(), reqs)
@@ -269,14 +282,15 @@ func TestAcceptRefusesAtTheLogLimit(t *testing.T) {
 func TestClaim(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bed) {
 		a, c := b.accept(acceptance{}).id, b.accept(acceptance{priority: schema.PriorityLow}).id
-		got := b.claim(b.one, a, NewRunID(b.clock, 0), c, a) // one is unknown, one comes twice
+		got := b.claim(b.one, schema.PriorityNormal, 5) // more than there are
+		got = append(got, b.claim(b.one, schema.PriorityLow, 1)...)
 		if len(got) != 2 || got[0].id != a || got[1].id != c {
 			t.Fatalf("claimed %+v", got)
 		}
 		if got[0].worker != "" && got[0].worker != "one" || got[0].status != schema.RunRunning || !got[0].startedAt.Equal(b.clock) {
 			t.Errorf("the claimed run is %+v", got[0])
 		}
-		if again := b.claim(b.two, a, c); len(again) != 0 {
+		if again := append(b.claim(b.two, schema.PriorityNormal, 5), b.claim(b.two, schema.PriorityLow, 5)...); len(again) != 0 {
 			t.Errorf("a running run was claimed again: %+v", again)
 		}
 		b.expectMembers("queued:normal")
@@ -289,9 +303,79 @@ func TestClaim(t *testing.T) {
 		if started := got[0].startedAt; true {
 			b.clock = b.clock.Add(time.Second)
 			b.commit(b.one, commit{id: a, fence: s.fence, way: way{kind: wayRelease}})
-			if again := b.claim(b.two, a); len(again) != 1 || !again[0].startedAt.Equal(started) || again[0].fence <= s.fence {
+			if again := b.claim(b.two, schema.PriorityNormal, 1); len(again) != 1 || !again[0].startedAt.Equal(started) || again[0].fence <= s.fence {
 				t.Errorf("claimed again: %+v; want a later fence and the first start", again)
 			}
+		}
+	})
+}
+
+// A project with many queued runs does not keep another's waiting, and one of
+// weight 3 gets three times as much while both have some.
+func TestProjectsTakeTurns(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bed) {
+		weights := func() []any { return []any{"heavy", 3} }
+		b.one.weights, b.two.weights = weights, weights
+		project := map[string]string{}
+		accept := func(name string, n int) {
+			for range n {
+				project[b.accept(acceptance{project: name}).id] = name
+			}
+		}
+		claimed := func(n int) map[string]int {
+			got := map[string]int{}
+			for _, s := range b.claim(b.one, schema.PriorityNormal, n) {
+				got[project[s.id]]++
+			}
+			return got
+		}
+		accept("flood", 400)
+		if got := claimed(100); got["flood"] != 100 {
+			t.Fatalf("alone: %v", got)
+		}
+		// What comes later is level at once, and does not pay for what was before.
+		accept("small", 10)
+		if got := claimed(20); got["small"] != 10 || got["flood"] != 10 {
+			t.Errorf("beside a flood: %v", got)
+		}
+		accept("heavy", 90)
+		if got := claimed(40); got["heavy"] != 30 || got["flood"] != 10 {
+			t.Errorf("three to one: %v", got)
+		}
+		// One permit at a time comes to the same.
+		single := map[string]int{}
+		for range 40 {
+			for name, n := range claimed(1) {
+				single[name] += n
+			}
+		}
+		if single["heavy"] != 30 || single["flood"] != 10 {
+			t.Errorf("three to one, one by one: %v", single)
+		}
+		if got := claimed(1000); got["flood"] != 270 || got["heavy"] != 30 {
+			t.Errorf("the rest: %v", got)
+		}
+		if v, err := b.keeper.view(t.Context(), b.lane()); err != nil || v.queues[schema.PriorityNormal].runs != 0 {
+			t.Errorf("left: %+v %v", v, err)
+		}
+	})
+}
+
+func TestLook(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bed) {
+		first := b.accept(acceptance{}).id
+		since := b.clock
+		b.clock = b.clock.Add(time.Second)
+		b.accept(acceptance{project: "other"})
+		b.accept(acceptance{priority: schema.PriorityHigh})
+		views, err := b.keeper.views(t.Context())
+		b.must(err)
+		want := map[schema.Priority]queueView{
+			schema.PriorityHigh:   {runs: 1, oldest: b.clock.UTC(), next: views[0].queues[schema.PriorityHigh].next},
+			schema.PriorityNormal: {runs: 2, oldest: since.UTC(), next: first}, schema.PriorityLow: {},
+		}
+		if !maps.Equal(views[0].queues, want) {
+			t.Errorf("queues: %+v; want %+v", views[0].queues, want)
 		}
 	})
 }
@@ -432,7 +516,7 @@ func TestCommitEnds(t *testing.T) {
 		if msg.Payload != s.id {
 			t.Errorf("told of %q", msg.Payload)
 		}
-		if got := b.claim(b.two, s.id); len(got) != 0 {
+		if got := b.claim(b.two, schema.PriorityNormal, 5); len(got) != 0 {
 			t.Errorf("an ended run was claimed: %+v", got)
 		}
 		if code, _, err := b.keeper.tell(t.Context(), s.id, []byte(`{}`), ""); err != nil || code != signalEnded {
@@ -458,7 +542,7 @@ func TestSignal(t *testing.T) {
 		if code, _ := tell(id, "x"); code != signalSeen {
 			t.Errorf("a queued run: %d", code)
 		}
-		s := b.claim(b.one, id)[0]
+		s := b.claim(b.one, schema.PriorityHigh, 1)[0]
 		if len(s.mail) != 1 {
 			t.Errorf("the claimed run's mailbox: %+v", s.mail)
 		}
@@ -529,7 +613,7 @@ func TestReap(t *testing.T) {
 			t.Errorf("the dead worker's commit: %d; want refused", code)
 		}
 		// Progress forgives, the total stays.
-		again := b.claim(b.two, mine.id)[0]
+		again := b.claim(b.two, schema.PriorityNormal, 1)[0]
 		if again.recoveries != 1 {
 			t.Errorf("claimed again: %+v", again)
 		}
@@ -545,29 +629,6 @@ func TestReap(t *testing.T) {
 		}
 		if s := b.expect(other.id, schema.RunQueued); s.recoveries != 0 || s.total != 0 {
 			t.Errorf("taken back without blame: %+v", s)
-		}
-	})
-}
-
-func TestStranded(t *testing.T) {
-	onEach(t, func(t *testing.T, b *bed) {
-		old := b.accept(acceptance{}).id
-		high := b.accept(acceptance{priority: schema.PriorityHigh}).id
-		b.clock = b.clock.Add(10 * time.Second)
-		b.accept(acceptance{})
-		stranded := func(p schema.Priority) []string {
-			ids, err := b.keeper.stranded(t.Context(), b.lane(), p, b.clock.Add(-time.Second), 10)
-			b.must(err)
-			return ids
-		}
-		if got := stranded(schema.PriorityNormal); !slices.Equal(got, []string{old}) {
-			t.Errorf("stranded: %v; want %s", got, old)
-		}
-		if got := stranded(schema.PriorityHigh); !slices.Equal(got, []string{high}) {
-			t.Errorf("stranded: %v; want %s", got, high)
-		}
-		if got := stranded(schema.PriorityNormal); len(got) != 0 {
-			t.Errorf("found again before its job had its turn: %v", got)
 		}
 	})
 }

@@ -46,6 +46,7 @@ type Worker struct {
 	intake   *intake
 	bus      *bus
 	consumer *queue.Consumer
+	weights  weights
 
 	mu     sync.Mutex
 	room   *sync.Cond // signaled when a run leaves
@@ -62,6 +63,8 @@ type Worker struct {
 	runs       sync.WaitGroup
 	loops      sync.WaitGroup
 	quit       context.CancelFunc
+	// leaveConfig ends following the configuration.
+	leaveConfig func()
 }
 
 // lastWrites is how long interrupted runs may try to be given back.
@@ -94,6 +97,7 @@ func NewWorker(opts WorkerOptions) *Worker {
 	w.room = sync.NewCond(&w.mu)
 	w.ledger = newLedger(opts.Redis, opts.Lanes, opts.ID, opts.Now)
 	w.ledger.log = w.log
+	w.ledger.weights = w.weights.args
 	w.ledger.freed = func(ctx context.Context, ln *lane, jobs []job) error {
 		return enqueueJobs(ctx, opts.Queue, ln, jobs)
 	}
@@ -122,6 +126,7 @@ func (w *Worker) Start(ctx context.Context) error {
 		quit()
 		return fmt.Errorf("register worker: %w", err)
 	}
+	w.leaveConfig = w.weights.follow(w.opts.Config)
 	w.loops.Add(3)
 	go func() { defer w.loops.Done(); w.keepBeating(loops) }()
 	go func() { defer w.loops.Done(); w.followSignals(loops) }()
@@ -129,6 +134,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.consumer.Start(ctx); err != nil {
 		quit()
 		w.loops.Wait()
+		w.leaveConfig()
 		return fmt.Errorf("open the queues: %w", err)
 	}
 	return nil
@@ -161,6 +167,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	err := errors.Join(w.consumer.Stop(ctx), w.ledger.stop(ctx))
 	w.quit()
 	w.loops.Wait()
+	w.leaveConfig()
 	w.leave(ctx)
 	return err
 }
@@ -217,14 +224,15 @@ func (w *Worker) ready(ctx context.Context, _ queue.Target) error {
 	return ctx.Err()
 }
 
-// take claims the runs of a bundle and begins their segments. A run that is
-// not queued any more (another delivery of the same job came first) is left
-// alone.
+// take claims as many runs as a bundle names, and begins their segments. The
+// bundle is a permit: which runs begin is decided by the turns of the projects,
+// so that one with a million queued runs does not keep the others waiting. A
+// bundle that finds nothing queued (it was delivered twice) does nothing.
 func (w *Worker) take(ctx context.Context, b queue.Bundle) error {
 	if b.Lane >= len(w.ledger.lanes) {
 		return fmt.Errorf("lane %d is not one of the %d lanes of this worker", b.Lane, len(w.ledger.lanes))
 	}
-	states, err := w.ledger.claim(ctx, w.ledger.lanes[b.Lane], b.IDs)
+	states, err := w.ledger.claim(ctx, w.ledger.lanes[b.Lane], b.Priority, len(b.IDs))
 	if err != nil {
 		return err
 	}

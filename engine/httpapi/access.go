@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"paragon/engine/config"
+	"paragon/schema"
 	"paragon/schema/api"
 )
 
@@ -131,4 +132,24 @@ func (s *Server) rotateKey(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	return writeJSON(w, http.StatusCreated, key)
+}
+
+func (s *Server) settings(w http.ResponseWriter, r *request) error {
+	settings, err := s.opts.Config.Settings(r.Context(), r.project)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, settings)
+}
+
+func (s *Server) putSettings(w http.ResponseWriter, r *request) error {
+	var settings schema.ProjectSettings
+	if _, err := decodeBody(r.Request, &settings); err != nil {
+		return err
+	}
+	settings, err := s.opts.Config.SetSettings(r.Context(), r.actor, r.project, settings)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, settings)
 }

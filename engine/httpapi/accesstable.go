@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"paragon/engine/config"
+	"paragon/schema"
 	"paragon/schema/api"
 )
 
@@ -26,6 +27,11 @@ func (s *Server) accessRoutes() []route {
 		{method: "POST", path: "/v1/projects", access: installation, action: config.ActionCreateProject, id: "createProject", tag: "access",
 			summary: "Create a project; the role counts in the default project", body: typeOf[api.CreateProjectRequest](),
 			answers: []answer{{status: http.StatusCreated, body: typeOf[api.CreatedProject]()}}, serve: s.createProject},
+		{method: "GET", path: pathProject + "/settings", access: member, action: config.ActionReadConfig, id: "getSettings", tag: "access",
+			summary: "Show the project's settings", answers: []answer{{status: http.StatusOK, body: typeOf[schema.ProjectSettings]()}}, serve: s.settings},
+		{method: "PUT", path: pathProject + "/settings", access: installation, action: config.ActionCreateProject, id: "putSettings", tag: "access",
+			summary: "Set the project's settings; the role counts in the default project", body: typeOf[schema.ProjectSettings](),
+			answers: []answer{{status: http.StatusOK, body: typeOf[schema.ProjectSettings]()}}, serve: s.putSettings},
 
 		{method: "GET", path: pathProject + "/members", access: member, action: config.ActionReadMembers, id: "listMembers", tag: "access",
 			summary: "List members, then who is invited", answers: []answer{{status: http.StatusOK, body: typeOf[api.List[api.Member]]()}}, serve: s.listMembers},

@@ -30,8 +30,8 @@ func workflow(name string) string {
 var weakest = map[string]string{
 	"live": "public", "ready": "public", "version": "public", "openapi": "public", "metrics": "public", "hook": "public",
 	"whoami": "key", "listProjects": "key", "logout": "key", "login": "public", "acceptInvitation": "public",
-	"createProject": "installation owner",
-	"listMembers":   "developer", "invite": "admin", "setRole": "admin", "removeMember": "admin", "rotateKey": "admin",
+	"createProject": "installation owner", "getSettings": "viewer", "putSettings": "installation owner",
+	"listMembers": "developer", "invite": "admin", "setRole": "admin", "removeMember": "admin", "rotateKey": "admin",
 	"apply": "developer", "trigger": "operator",
 	"listRuns": "viewer", "getRun": "viewer", "getSteps": "viewer", "cancelRun": "operator", "sendEvent": "operator", "replayRun": "operator", "replayRuns": "operator",
 	"listQueues": "viewer", "listPaused": "viewer", "pauseQueue": "operator", "resumeQueue": "operator", "pauseWorkflow": "operator", "resumeWorkflow": "operator",

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"paragon/schema"
 )
 
 // Session answers a login: the one time its token is shown.
@@ -113,6 +115,26 @@ func (c *Client) Projects(ctx context.Context) (*List[Project], error) {
 // CreateProject makes a project.
 func (c *Client) CreateProject(ctx context.Context, name string) (*CreatedProject, error) {
 	return post[CreatedProject](ctx, c, "/v1/projects", CreateProjectRequest{Name: name})
+}
+
+// Settings shows the project's settings.
+func (c *Client) Settings(ctx context.Context) (*schema.ProjectSettings, error) {
+	return get[schema.ProjectSettings](ctx, c, c.path("settings"), nil)
+}
+
+// SetSettings replaces the project's settings. It needs an owner of the
+// default project.
+func (c *Client) SetSettings(ctx context.Context, settings schema.ProjectSettings) (*schema.ProjectSettings, error) {
+	r := &call{method: http.MethodPut, path: c.path("settings")}
+	if err := r.json(settings); err != nil {
+		return nil, err
+	}
+	var out schema.ProjectSettings
+	r.into(&out)
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return &out, nil
 }
 
 // Members lists the project's members, and who is invited.

@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  lane prefix
 -- ARGV     now (ms), limit of the unwritten log (bytes, 0: none), then for each
---          run: id, priority, idempotency key or '', seconds that the key is
+--          run: id, queue, idempotency key or '', seconds that the key is
 --          kept, number of words that limit it, those words (below), number of
 --          fields, and that many pairs of field and value
 --          words: 'rate' key limit per(ms) | 'throttle' key limit per(ms) |
@@ -70,9 +70,9 @@ local function limited(id, first, last)
   return 1, more, start, place
 end
 
-local out, live, ready, i = {}, {}, {}, 3
+local out, live, queued, i = {}, {}, {}, 3
 while i <= #ARGV do
-  local id, priority, idem, ttl, words = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
+  local id, queue, idem, ttl, words = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
   local firstword = i + 5
   local fields = tonumber(ARGV[firstword + words])
   local first = firstword + words + 1
@@ -92,7 +92,7 @@ while i <= #ARGV do
     if code == 1 then
       -- The fencing number begins at the time: when Redis has lost its memory and
       -- the run is accepted once more, its numbers are above those of before.
-      redis.call('HSET', key, 'st', 'queued', 'f', ARGV[1], 'p', priority, unpack(ARGV, first, i - 1))
+      redis.call('HSET', key, 'st', 'queued', 'f', ARGV[1], 'p', queue, unpack(ARGV, first, i - 1))
       live[#live + 1], live[#live + 2] = 0, id
       local deadline = words > 0 and ARGV[firstword + words - 3]
       if place then redis.call('HSET', key, 'lk', place[1], 'ln', place[2], 'dl', deadline) end
@@ -105,12 +105,12 @@ while i <= #ARGV do
         redis.call('ZADD', prefix .. 'timers', deadline, id)
         code = 3
       else
-        local list = ready[priority]
+        local list = queued[queue]
         if not list then
           list = {}
-          ready[priority] = list
+          queued[queue] = list
         end
-        list[#list + 1], list[#list + 2] = ARGV[1], id
+        list[#list + 1] = id
       end
       if idem ~= '' then redis.call('SET', prefix .. 'idem:' .. idem, id, 'EX', ttl) end
     end
@@ -118,5 +118,5 @@ while i <= #ARGV do
   out[#out + 1], out[#out + 2], out[#out + 3] = code, id, more
 end
 if #live > 0 then redis.call('ZADD', prefix .. 'live', unpack(live)) end
-for priority, list in pairs(ready) do redis.call('ZADD', prefix .. 'queued:' .. priority, unpack(list)) end
+for queue, ids in pairs(queued) do ready(prefix, queue, ids) end
 return out

@@ -1,39 +1,56 @@
--- Gives queued runs to a worker, each under a new fencing number.
+-- Gives queued runs to a worker, each under a new fencing number: the next of
+-- each project in turn, by the projects' weights.
 --
 -- KEYS[1]  lane prefix
--- ARGV     now (ms), worker, ids
--- returns  for each run that was queued: its id and all its fields, and 'nw'
---          with one that begins while workflows of the lane are paused
+-- ARGV     now (ms), worker, priority, how many at most, then name and weight of
+--          projects whose weight is not 1
+-- returns  for each run: its id and all its fields, and 'nw' with one that
+--          begins while workflows of the lane are paused
 local prefix = KEYS[1] .. ':'
-local now, worker = ARGV[1], ARGV[2]
-local out, claimed, queues = {}, {}, {}
+local now, worker, priority, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local turns = prefix .. 'turns:' .. priority
+local out, claimed = {}, {}
 local paused = redis.call('EXISTS', prefix .. 'paused') == 1
-for i = 3, #ARGV do
-  local id = ARGV[i]
+
+local function weight(project)
+  for i = 5, #ARGV, 2 do
+    if ARGV[i] == project then return tonumber(ARGV[i + 1]) end
+  end
+  return 1
+end
+
+local function claim(id)
   local key = prefix .. 'run:' .. id
   local all = redis.call('HGETALL', key)
   local at = {}
   for j = 1, #all, 2 do at[all[j]] = j + 1 end
-  if at['st'] and all[at['st']] == 'queued' then
-    local fence = string.format('%.0f', all[at['f']] + 1)
-    if at['at'] then
-      redis.call('HSET', key, 'st', 'running', 'w', worker, 'f', fence)
-    else
-      redis.call('HSET', key, 'st', 'running', 'w', worker, 'f', fence, 'at', now)
-      all[#all + 1], all[#all + 2] = 'at', now
-      if paused then all[#all + 1], all[#all + 2] = 'nw', '1' end
-    end
-    all[at['st']], all[at['f']] = 'running', fence
-    local priority = all[at['p']]
-    local list = queues[priority]
-    if not list then
-      list = {}
-      queues[priority] = list
-    end
-    list[#list + 1], claimed[#claimed + 1] = id, id
-    out[#out + 1] = { id, all }
+  if not at['st'] or all[at['st']] ~= 'queued' then return end
+  local fence = string.format('%.0f', all[at['f']] + 1)
+  if at['at'] then
+    redis.call('HSET', key, 'st', 'running', 'w', worker, 'f', fence)
+  else
+    redis.call('HSET', key, 'st', 'running', 'w', worker, 'f', fence, 'at', now)
+    all[#all + 1], all[#all + 2] = 'at', now
+    if paused then all[#all + 1], all[#all + 2] = 'nw', '1' end
   end
+  all[at['st']], all[at['f']] = 'running', fence
+  claimed[#claimed + 1] = id
+  out[#out + 1] = { id, all }
 end
-for priority, ids in pairs(queues) do redis.call('ZREM', prefix .. 'queued:' .. priority, unpack(ids)) end
+
+while #out < most do
+  local order = redis.call('ZRANGE', turns, 0, 1, 'WITHSCORES')
+  local project, had, other = order[1], order[2], order[4]
+  if not project then break end
+  local n = most - #out
+  if other then n = math.min(n, math.floor((other - had) * weight(project)) + 1) end
+  local ids = redis.call('LPOP', prefix .. 'ready:' .. priority .. '/' .. project, n) or {}
+  if #ids < n then
+    redis.call('ZREM', turns, project)
+  elseif other then
+    redis.call('ZINCRBY', turns, #ids / weight(project), project)
+  end
+  for _, id in ipairs(ids) do claim(id) end
+end
 if #claimed > 0 then redis.call('SADD', prefix .. 'running:' .. worker, unpack(claimed)) end
 return out

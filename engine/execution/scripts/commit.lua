@@ -10,7 +10,7 @@
 --          'end', state, what its caller is still to be told or ''
 -- returns  a list with, for each commit, 0: refused, another worker has the
 --          run; 1: done; 2: not parked, since signals came that the worker has
---          not seen; then a list with id and priority of each run that got the
+--          not seen; then a list with id and queue of each run that got the
 --          place of one that ended, and needs a job
 local prefix = KEYS[1] .. ':'
 local now, worker, channel, lane = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -78,8 +78,9 @@ while i <= #ARGV do
     elseif way == 'release' then
       set[#set + 1], set[#set + 2] = 'st', 'queued'
       set[#set + 1], set[#set + 2] = 'w', ''
+      set[#set + 1], set[#set + 2] = 'qt', now
       left[#left + 1] = id
-      redis.call('ZADD', prefix .. 'queued:' .. have[5], now, id)
+      ready(prefix, have[5], { id }, 'LPUSH')
     elseif way == 'park' then
       if tonumber(have[4] or '0') > tonumber(b) then
         code = 2

@@ -3,7 +3,7 @@
 -- KEYS[1]  lane prefix
 -- ARGV     now (ms), workflow ("project/name"), how many at most, '1' to end
 --          the pause first
--- returns  id and priority of each run that needs a job
+-- returns  id and queue of each run that needs a job
 local prefix = KEYS[1] .. ':'
 local now, workflow, most, resume = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 if resume == '1' then redis.call('SREM', prefix .. 'paused', workflow) end
@@ -17,8 +17,8 @@ for _, id in ipairs(ids) do
   local have = redis.call('HMGET', key, 'st', 'p', 'at')
   -- One that was canceled meanwhile has gone on by itself.
   if have[1] == 'waiting' and not have[3] then
-    redis.call('HSET', key, 'st', 'queued')
-    redis.call('ZADD', prefix .. 'queued:' .. have[2], now, id)
+    redis.call('HSET', key, 'st', 'queued', 'qt', now)
+    ready(prefix, have[2], { id })
     out[#out + 1], out[#out + 2] = id, have[2]
   end
 end

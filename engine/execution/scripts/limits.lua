@@ -6,10 +6,10 @@
 -- hold:<lk>, those that wait for one in line:<lk>, both in order of arrival.
 
 -- queue makes a run ready for a worker.
-local function queue(prefix, key, id, priority, now)
-  redis.call('HSET', key, 'st', 'queued')
+local function queue(prefix, key, id, where, now)
+  redis.call('HSET', key, 'st', 'queued', 'qt', now)
   redis.call('ZREM', prefix .. 'timers', id)
-  redis.call('ZADD', prefix .. 'queued:' .. priority, now, id)
+  ready(prefix, where, { id })
 end
 
 -- hold gives a run a place under its limit, or a place in the line. It reports
@@ -28,7 +28,7 @@ local function hold(prefix, id, limitkey, size)
 end
 
 -- release takes back the place of a run that has ended, and queues those that
--- waited for it. It returns them: id, priority, …
+-- waited for it. It returns them: id, queue, …
 local function release(prefix, id, limitkey, size, now)
   local holding, line = prefix .. 'hold:' .. limitkey, prefix .. 'line:' .. limitkey
   redis.call('ZREM', holding, id)

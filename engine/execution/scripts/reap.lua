@@ -3,7 +3,7 @@
 -- KEYS[1]  lane prefix
 -- ARGV     now (ms), worker, '1' when the runs may have killed the worker, how
 --          many at most, and optionally ids: then only those
--- returns  id and priority of each run that needs a job
+-- returns  id and queue of each run that needs a job
 local prefix = KEYS[1] .. ':'
 local now, worker, blame, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local running = prefix .. 'running:' .. worker
@@ -24,8 +24,8 @@ for _, id in ipairs(ids) do
       redis.call('HINCRBY', key, 'rt', 1)
     end
     redis.call('HINCRBY', key, 'f', 1)
-    redis.call('HSET', key, 'st', 'queued', 'w', '')
-    redis.call('ZADD', prefix .. 'queued:' .. have[3], now, id)
+    redis.call('HSET', key, 'st', 'queued', 'w', '', 'qt', now)
+    ready(prefix, have[3], { id }, 'LPUSH')
     out[#out + 1], out[#out + 2] = id, have[3]
   end
 end

@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  lane prefix
 -- ARGV     now (ms), id, signal, what makes it the same as another or ''
--- returns  code and priority; code -1: no such run, 0: it has ended, 1: its
+-- returns  code and queue; code -1: no such run, 0: it has ended, 1: its
 --          worker will see it, 2: the run was queued and needs a job
 local prefix = KEYS[1] .. ':'
 local now, id, signal, same = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -17,8 +17,8 @@ local n = redis.call('HINCRBY', key, 'sg', 1)
 redis.call('HSET', key, 'i:' .. n, signal)
 if state == 'waiting' then
   redis.call('ZREM', prefix .. 'timers', id)
-  redis.call('HSET', key, 'st', 'queued')
-  redis.call('ZADD', prefix .. 'queued:' .. have[2], now, id)
+  redis.call('HSET', key, 'st', 'queued', 'qt', now)
+  ready(prefix, have[2], { id })
   return { 2, have[2] }
 end
 if state == 'running' then redis.call('PUBLISH', prefix .. 'signal', id) end

@@ -1,13 +1,14 @@
--- Finds queued runs whose job must have been lost: they were queued before
--- anything that still waits in the queue. They count as queued now, so that
--- they are not found again before their new job had its turn.
+-- Finds queued runs, in the order in which their projects have their turn.
 --
 -- KEYS[1]  lane prefix
--- ARGV     now (ms), priority, queued before (ms), how many at most
--- returns  ids that need a job
-local queued = KEYS[1] .. ':queued:' .. ARGV[2]
-local ids = redis.call('ZRANGEBYSCORE', queued, '-inf', '(' .. ARGV[3], 'LIMIT', 0, ARGV[4])
-for _, id in ipairs(ids) do
-  redis.call('ZADD', queued, ARGV[1], id)
+-- ARGV     priority, how many at most
+-- returns  ids
+local prefix = KEYS[1] .. ':'
+local priority, most = ARGV[1], tonumber(ARGV[2])
+local out = {}
+for _, project in ipairs(redis.call('ZRANGE', prefix .. 'turns:' .. priority, 0, -1)) do
+  local list = prefix .. 'ready:' .. priority .. '/' .. project
+  for _, id in ipairs(redis.call('LRANGE', list, 0, most - #out - 1)) do out[#out + 1] = id end
+  if #out >= most then break end
 end
-return ids
+return out

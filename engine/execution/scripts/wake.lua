@@ -4,7 +4,7 @@
 -- KEYS[1]  lane prefix
 -- ARGV     now (ms), how many at most
 -- returns  the time (ms) of the earliest timer left, '' for none; then id and
---          priority of each run that needs a job
+--          queue of each run that needs a job
 local prefix = KEYS[1] .. ':'
 local now = ARGV[1]
 local timers = prefix .. 'timers'

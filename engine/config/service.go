@@ -157,15 +157,24 @@ func (s *Service) auditRecord(actor Actor, action, object, outcome string, detai
 
 // Refused records that an actor was not allowed to do something.
 func (s *Service) Refused(ctx context.Context, actor Actor, project, action, object, reason string) {
-	_, err := s.store.Update(ctx, project, func(tx store.ConfigTx) error {
-		rec := s.auditRecord(actor, action, object, "refused", map[string]string{"reason": reason, "role": string(actor.Role)})
-		rec.Project = project
-		return tx.Audit(ctx, rec)
-	})
+	rec := s.auditRecord(actor, action, object, "refused", map[string]string{"reason": reason, "role": string(actor.Role)})
+	s.note(ctx, project, rec)
+}
+
+// Did records what an actor did that is no change of configuration, such as a
+// pause.
+func (s *Service) Did(ctx context.Context, actor Actor, project, action, object string, detail any) {
+	s.note(ctx, project, s.auditRecord(actor, action, object, "done", detail))
+}
+
+// note writes an audit record of something that has happened already. What the
+// audit log can't take is in the log.
+func (s *Service) note(ctx context.Context, project string, rec store.AuditRecord) {
+	rec.Project = project
+	_, err := s.store.Update(ctx, project, func(tx store.ConfigTx) error { return tx.Audit(ctx, rec) })
 	if err != nil {
-		// The refusal stands; what the audit log can't take is in the log.
-		s.log.WarnContext(ctx, "refusal could not be written to the audit log", "project", project, "actor", actor.Name,
-			"action", action, "object", object, "reason", reason, "from", actor.From, "error", err)
+		s.log.WarnContext(ctx, "the audit log could not be written", "project", project, "actor", rec.Actor,
+			"action", rec.Action, "object", rec.Object, "outcome", rec.Outcome, "detail", string(rec.Detail), "from", rec.From, "error", err)
 	}
 }
 

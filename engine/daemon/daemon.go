@@ -77,6 +77,7 @@ type Daemon struct {
 	queue     *queue.Client
 	service   *execution.Service
 	rebuilder *execution.Rebuilder
+	operator  *execution.Operator
 	flusher   *logs.Flusher
 	retention *logs.Retention
 	keeper    *execution.Keeper
@@ -163,6 +164,8 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 			return fmt.Errorf("start the rebuilder: %w", err)
 		}
 		d.rebuilder = r
+		d.operator = execution.NewOperator(d.service)
+		d.operator.Start(ctx)
 	}
 	if d.has(RoleFlusher) {
 		f := logs.New(logs.Options{Redis: o.Redis, Lanes: o.Lanes, Store: o.Store, Log: d.log})
@@ -282,6 +285,9 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	if d.outbound != nil {
 		d.outbound.Close()
 		d.sandbox.Close()
+	}
+	if d.operator != nil {
+		d.operator.Stop()
 	}
 	if d.rebuilder != nil {
 		step("the rebuilder", d.rebuilder.Stop(ctx))

@@ -166,9 +166,6 @@ func (m *model) enqueue(id string, head bool) {
 	} else {
 		m.queues[word] = append(m.queues[word], id)
 	}
-	if len(m.queues[word]) > 1 {
-		return
-	}
 	had := m.had[r.priority]
 	if had == nil {
 		had = map[string]float64{}
@@ -210,7 +207,7 @@ func (m *model) next(p schema.Priority, limit int) (ids []string) {
 		got := m.queues[word][:min(n, len(m.queues[word]))]
 		m.queues[word] = slices.Clone(m.queues[word][len(got):])
 		ids = append(ids, got...)
-		if len(got) < n {
+		if len(m.queues[word]) == 0 {
 			delete(m.had[p], project)
 		} else if len(order) > 1 {
 			m.had[p][project] += float64(len(got)) / weight

@@ -45,6 +45,8 @@ type Service struct {
 	told   *told
 	// inspector looks at queues.
 	inspector *queue.Inspector
+	// begun gets a value when an operation is written.
+	begun chan struct{}
 }
 
 // NewService makes a service; Start it before use.
@@ -65,6 +67,7 @@ func NewService(opts ServiceOptions) *Service {
 		bus:       &bus{ledger: l, intake: in, queue: opts.Queue, config: opts.Config, now: opts.Now},
 		told:      newTold(opts.Redis, opts.Lanes),
 		inspector: queue.NewInspector(opts.Redis, queue.Lanes(opts.Lanes)),
+		begun:     make(chan struct{}, 1),
 	}
 }
 
@@ -216,6 +219,21 @@ func alreadyEnded(run *schema.Run) error {
 // the input of an earlier one; from a step on (an id of a top-level step) it
 // keeps the results of the steps before it.
 func (s *Service) Replay(ctx context.Context, project, id, fromStep, actor string) (*schema.Run, error) {
+	return s.replay(ctx, replay{project: project, run: id, from: fromStep, actor: actor})
+}
+
+// replay is what a replay is asked to do.
+type replay struct {
+	project, run, from, actor string
+	// key, when set, makes a second replay with the same key answer with the
+	// first one's run.
+	key string
+	// priority, when set, is the new run's in place of its workflow's.
+	priority schema.Priority
+}
+
+func (s *Service) replay(ctx context.Context, asked replay) (*schema.Run, error) {
+	project, id, fromStep := asked.project, asked.run, asked.from
 	old, err := s.Get(ctx, project, id)
 	if err != nil {
 		return nil, err
@@ -228,9 +246,9 @@ func (s *Service) Replay(ctx context.Context, project, id, fromStep, actor strin
 	}
 	req := Request{
 		Project: project, Workflow: old.Workflow, Input: old.Input,
-		Trigger: old.Trigger,
+		Trigger: old.Trigger, IdempotencyKey: asked.key,
 	}
-	req.Trigger.Kind, req.Trigger.Actor, req.Trigger.Parent = "replay", actor, id
+	req.Trigger.Kind, req.Trigger.Actor, req.Trigger.Parent = "replay", asked.actor, id
 	wf, err := s.intake.workflow(req)
 	if err != nil {
 		return nil, err
@@ -251,6 +269,9 @@ func (s *Service) Replay(ctx context.Context, project, id, fromStep, actor strin
 		Project: project, Workflow: wf.Name, Revision: wf.Revision, CreatedAt: now, Trigger: req.Trigger,
 		Input: old.Input, Priority: wf.Spec.Priority, Durability: wf.Spec.Durability,
 	}
+	if asked.priority != "" {
+		st.Priority = asked.priority
+	}
 	if s.opts.AlwaysDurable {
 		st.Durability = schema.DurabilityStore
 	}
@@ -262,11 +283,14 @@ func (s *Service) Replay(ctx context.Context, project, id, fromStep, actor strin
 	if err != nil {
 		return nil, err
 	}
-	newID, _, _, err := s.intake.write(ctx, draft{
-		id: NewRunID(now, s.intake.laneFor(req, len(limits) > 0, now)), start: st, limits: limits, history: history,
+	newID, _, known, err := s.intake.write(ctx, draft{
+		id: NewRunID(now, s.intake.laneFor(req, len(limits) > 0, now)), start: st, idem: asked.key, limits: limits, history: history,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if known {
+		return s.Get(ctx, project, newID)
 	}
 	shown := state{id: newID, start: *st}
 	run := shown.skeleton()

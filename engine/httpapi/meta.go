@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -81,11 +80,4 @@ func isDocument(body []byte) bool {
 		Files *json.RawMessage `json:"files"`
 	}
 	return json.Unmarshal(body, &probe) == nil && probe.Kind != nil && probe.Files == nil
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
 }

@@ -26,16 +26,20 @@ type Steering interface {
 // steeringRoutes are the routes of queues and of what is paused.
 func (s *Server) steeringRoutes() []route {
 	none := []answer{{status: http.StatusNoContent}}
-	done := func(do func(r *request) error) func(http.ResponseWriter, *request) error {
+	// done acts, and writes to the audit log what was done to what.
+	done := func(action string, object func(r *request) string, do func(r *request) error) func(http.ResponseWriter, *request) error {
 		return func(w http.ResponseWriter, r *request) error {
 			if err := do(r); err != nil {
 				return err
 			}
+			s.opts.Config.Did(r.Context(), r.actor, r.project, action, object(r), nil)
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
 	}
 	queueName := func(r *request) string { return r.PathValue("lane") + "/" + r.PathValue("priority") }
+	queue := func(r *request) string { return "queue/" + queueName(r) }
+	workflow := func(r *request) string { return "workflow/" + r.PathValue("name") }
 	return []route{
 		{method: "GET", path: pathProject + "/queues", access: member, action: config.ActionReadRuns, id: "listQueues", tag: "queues",
 			summary: "List the installation's queues: how many runs wait, and since when the oldest does",
@@ -49,7 +53,7 @@ func (s *Server) steeringRoutes() []route {
 			}},
 		{method: "POST", path: pathProject + "/queues/{lane}/{priority}/pause", access: member, action: config.ActionOperateRuns, id: "pauseQueue", tag: "queues",
 			summary: "Keep workers from taking runs from a queue; for keys of project default", answers: none,
-			serve: done(func(r *request) error {
+			serve: done("pause", queue, func(r *request) error {
 				if err := ownsQueues(r); err != nil {
 					return err
 				}
@@ -57,7 +61,7 @@ func (s *Server) steeringRoutes() []route {
 			})},
 		{method: "POST", path: pathProject + "/queues/{lane}/{priority}/resume", access: member, action: config.ActionOperateRuns, id: "resumeQueue", tag: "queues",
 			summary: "Let workers take runs from a queue again; for keys of project default", answers: none,
-			serve: done(func(r *request) error {
+			serve: done("resume", queue, func(r *request) error {
 				if err := ownsQueues(r); err != nil {
 					return err
 				}
@@ -75,12 +79,12 @@ func (s *Server) steeringRoutes() []route {
 			}},
 		{method: "POST", path: pathProject + "/workflows/{name}/pause", access: member, action: config.ActionOperateRuns, id: "pauseWorkflow", tag: "queues",
 			summary: "Hold the runs of a workflow that have not begun", answers: none,
-			serve: done(func(r *request) error {
+			serve: done("pause", workflow, func(r *request) error {
 				return s.opts.Runs.PauseWorkflow(r.Context(), r.project, r.PathValue("name"), r.actor.Name)
 			})},
 		{method: "POST", path: pathProject + "/workflows/{name}/resume", access: member, action: config.ActionOperateRuns, id: "resumeWorkflow", tag: "queues",
 			summary: "Let the held runs of a workflow go", answers: none,
-			serve: done(func(r *request) error {
+			serve: done("resume", workflow, func(r *request) error {
 				return s.opts.Runs.ResumeWorkflow(r.Context(), r.project, r.PathValue("name"))
 			})},
 	}

@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 // fakeRuns is an execution plane whose runs end at once, or when it is told.
 type fakeRuns struct {
 	fakeSteering
+	fakeOperations
 	mu       sync.Mutex
 	requests []execution.Request
 	runs     map[string]*schema.Run

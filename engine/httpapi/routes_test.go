@@ -315,22 +315,43 @@ func TestRunRoutes(t *testing.T) {
 	}
 }
 
-func TestBulkReplay(t *testing.T) {
+func TestOperations(t *testing.T) {
 	r := newRig(t)
-	for i := range 5 {
-		want(t, r.do("operator", "POST", base+"/workflows/w/runs?wait=1s", ""), 200, nil)
-		_ = i
+	var count api.RunsCount
+	want(t, r.do("operator", "POST", base+"/runs/replay", `{"workflow":"w","dryRun":true}`), 200, &count)
+	if count.Matched != 5 || !count.DryRun {
+		t.Errorf("dry run: %+v", count)
 	}
-	var res api.BulkReplayResult
-	want(t, r.do("operator", "POST", base+"/runs/replay", `{"workflow":"w","dryRun":true}`), 200, &res)
-	if res.Matched != 5 || !res.DryRun || len(res.Runs) != 0 || r.runs.count() != 5 {
-		t.Errorf("dry run: %+v, %d runs", res, r.runs.count())
+	var op api.Operation
+	rec := r.do("operator", "POST", base+"/runs/replay", `{"workflow":"w","status":["failed"],"since":"2020-01-01T00:00:00Z","from":"b"}`)
+	want(t, rec, 202, &op)
+	if op.Kind != "replay" || op.From != "b" || op.Filter.Workflow != "w" || op.By == "" || rec.Header().Get("Location") != base+"/operations/"+op.ID {
+		t.Errorf("replayed: %+v at %q", op, rec.Header().Get("Location"))
 	}
-	want(t, r.do("operator", "POST", base+"/runs/replay", `{"workflow":"w","status":["succeeded"],"since":"2020-01-01T00:00:00Z"}`), 200, &res)
-	if res.Matched != 5 || len(res.Runs) != 5 || r.runs.count() != 10 {
-		t.Errorf("replayed: %+v, %d runs", res, r.runs.count())
+	want(t, r.do("operator", "POST", base+"/runs/cancel", `{"error":"503"}`), 202, &op)
+	if op.Kind != "cancel" || op.Filter.Error != "503" {
+		t.Errorf("canceled: %+v", op)
 	}
 	wantProblem(t, r.do("operator", "POST", base+"/runs/replay", `{}`), 400, "at least one")
 	wantProblem(t, r.do("operator", "POST", base+"/runs/replay", `{"status":["queued"]}`), 400, "not an end")
-	wantProblem(t, r.do("operator", "POST", base+"/runs/replay", `{"status":["x"]}`), 400, "not a status")
+	wantProblem(t, r.do("operator", "POST", base+"/runs/cancel", `{"status":["failed"]}`), 400, "any more")
+	for _, path := range []string{"/runs/replay", "/runs/cancel"} {
+		wantProblem(t, r.do("operator", "POST", base+path, `{"status":["x"]}`), 400, "not a status")
+	}
+	var list api.List[api.Operation]
+	want(t, r.do("viewer", "GET", base+"/operations?limit=5", ""), 200, &list)
+	if len(list.Items) != 2 {
+		t.Errorf("list: %+v", list)
+	}
+	want(t, r.do("viewer", "GET", base+"/operations/"+op.ID, ""), 200, nil)
+	want(t, r.do("operator", "POST", base+"/operations/"+op.ID+"/cancel", ""), 200, &op)
+	if op.State != api.OperationCanceled {
+		t.Errorf("canceled: %+v", op)
+	}
+	wantProblem(t, r.do("viewer", "GET", base+"/operations/none", ""), 404, "does not exist")
+	var audit api.List[api.AuditRecord]
+	want(t, r.do("owner", "GET", base+"/audit?object=operation/"+op.ID, ""), 200, &audit)
+	if len(audit.Items) != 2 || audit.Items[1].Action != "cancel-runs" || audit.Items[0].Action != "cancel-operation" {
+		t.Errorf("audit: %+v", audit.Items)
+	}
 }

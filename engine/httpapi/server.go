@@ -19,6 +19,7 @@ import (
 // act on are *schema.Problem.
 type Runs interface {
 	Steering
+	Operations
 	// Trigger accepts a run.
 	Trigger(ctx context.Context, req execution.Request) (*schema.Run, error)
 	// Get returns a run, live or from history.

@@ -73,6 +73,8 @@ func (s *Server) serverRoutes() []route {
 func (s *Server) projectRoutes() []route {
 	ok := func(body reflect.Type) []answer { return []answer{{status: http.StatusOK, body: body}} }
 	run := typeOf[schema.Run]()
+	operation := []answer{{status: http.StatusAccepted, body: typeOf[api.Operation]()},
+		{status: http.StatusOK, doc: "With dryRun", body: typeOf[api.RunsCount]()}}
 	return []route{
 
 		{method: "POST", path: pathProject + "/apply", access: member, action: config.ActionWriteConfig, id: "apply", tag: "configuration",
@@ -106,8 +108,18 @@ func (s *Server) projectRoutes() []route {
 			summary: "Start a run again, from the start or from a step", body: typeOf[api.ReplayRequest](), optional: true,
 			answers: []answer{{status: http.StatusAccepted, body: run}}, serve: s.replayRun},
 		{method: "POST", path: pathProject + "/runs/replay", access: member, action: config.ActionOperateRuns, id: "replayRuns", tag: "runs",
-			summary: "Start again all runs that match a filter", body: typeOf[api.BulkReplayRequest](),
-			answers: ok(typeOf[api.BulkReplayResult]()), serve: s.replayRuns},
+			summary: "Start again, in the background, all ended runs that match a filter; dryRun counts them", body: typeOf[api.BulkReplayRequest](),
+			answers: operation, serve: s.replayRuns},
+		{method: "POST", path: pathProject + "/runs/cancel", access: member, action: config.ActionOperateRuns, id: "cancelRuns", tag: "runs",
+			summary: "End, in the background, all runs that match a filter; dryRun counts them", body: typeOf[api.BulkCancelRequest](),
+			answers: operation, serve: s.cancelRuns},
+		{method: "GET", path: pathProject + "/operations", access: member, action: config.ActionReadRuns, id: "listOperations", tag: "runs",
+			summary: "List what is, or was, done to many runs, newest first", params: []param{paramCursor, paramLimit},
+			answers: ok(typeOf[api.List[api.Operation]]()), serve: s.listOperations},
+		{method: "GET", path: pathProject + "/operations/{id}", access: member, action: config.ActionReadRuns, id: "getOperation", tag: "runs",
+			summary: "Read an operation with its progress", answers: ok(typeOf[api.Operation]()), serve: s.getOperation},
+		{method: "POST", path: pathProject + "/operations/{id}/cancel", access: member, action: config.ActionOperateRuns, id: "cancelOperation", tag: "runs",
+			summary: "End an operation; what it has done stays done", answers: ok(typeOf[api.Operation]()), serve: s.cancelOperation},
 
 		{method: "POST", path: pathProject + "/events", access: member, action: config.ActionTrigger, id: "sendEvent", tag: "runs",
 			summary: "Tell what happened: it starts runs and lets waiting ones go on", body: typeOf[api.EventRequest](),

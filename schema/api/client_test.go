@@ -55,11 +55,11 @@ func TestWhatIsRepeated(t *testing.T) {
 			return err
 		}, 4},
 		{"count of a bulk replay", func(ctx context.Context, c *Client) error {
-			_, err := c.ReplayMany(ctx, BulkReplayRequest{DryRun: true})
+			_, err := c.CountReplay(ctx, RunsFilter{})
 			return err
 		}, 4},
 		{"bulk replay", func(ctx context.Context, c *Client) error {
-			_, err := c.ReplayMany(ctx, BulkReplayRequest{})
+			_, err := c.ReplayMany(ctx, RunsFilter{}, "")
 			return err
 		}, 1},
 		{"replay", func(ctx context.Context, c *Client) error { _, err := c.Replay(ctx, "r", ReplayRequest{}); return err }, 1},

@@ -15,26 +15,88 @@ type ReplayRequest struct {
 	From string `json:"from,omitempty"`
 }
 
-// BulkReplayRequest is the body of POST …/runs/replay: which ended runs to
-// replay. At least one of Workflow, Status, Since and Error is set.
-type BulkReplayRequest struct {
+// RunsFilter selects runs. For an operation at least one of Workflow, Status,
+// Since and Error is set.
+type RunsFilter struct {
 	Workflow string             `json:"workflow,omitempty"`
 	Status   []schema.RunStatus `json:"status,omitempty"`
-	Since    time.Time          `json:"since,omitzero"`
-	Until    time.Time          `json:"until,omitzero"`
-	Error    string             `json:"error,omitempty"`
-	From     string             `json:"from,omitempty"`
-	// DryRun only counts.
+	// Since and Until select runs created at or after, and before, a time.
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+	// Error is contained in the run's error message, in any case.
+	Error string `json:"error,omitempty"`
+}
+
+// BulkReplayRequest is the body of POST …/runs/replay: which ended runs to
+// replay, of which state too if Status is empty.
+type BulkReplayRequest struct {
+	RunsFilter
+	From string `json:"from,omitempty"`
+	// DryRun only counts: the answer is 200 with a RunsCount.
 	DryRun bool `json:"dryRun,omitempty"`
 }
 
-// BulkReplayResult answers POST …/runs/replay.
-type BulkReplayResult struct {
+// BulkCancelRequest is the body of POST …/runs/cancel: which runs that have not
+// ended to cancel.
+type BulkCancelRequest struct {
+	RunsFilter
+	// DryRun only counts: the answer is 200 with a RunsCount.
 	DryRun bool `json:"dryRun,omitempty"`
+}
+
+// RunsCount answers a dry run of an operation.
+type RunsCount struct {
+	DryRun bool `json:"dryRun"`
 	// Matched is how many runs the filter selects.
 	Matched int `json:"matched"`
-	// Runs are the ids of the new runs.
-	Runs []string `json:"runs,omitempty"`
+}
+
+// The kinds of an Operation.
+const (
+	OperationReplay = "replay"
+	OperationCancel = "cancel"
+)
+
+// The states of an Operation.
+const (
+	OperationQueued   = "queued"
+	OperationRunning  = "running"
+	OperationDone     = "done"
+	OperationFailed   = "failed"
+	OperationCanceled = "canceled"
+)
+
+// Operation is something that is done to many runs in the background.
+type Operation struct {
+	ID   string `json:"id"`
+	Kind string `json:"kind"`
+	// State is queued, running, done, failed or canceled. One that is done may
+	// have failed for some of its runs.
+	State string `json:"state"`
+	// Filter is which runs it is about: those that existed when it was asked for.
+	Filter RunsFilter `json:"filter"`
+	From   string     `json:"from,omitempty"`
+	// Total is how many runs it is about, 0 until they are counted; Done and
+	// Failed are how many of them had their turn.
+	Total  int64 `json:"total"`
+	Done   int64 `json:"done"`
+	Failed int64 `json:"failed"`
+	// Failures names the first runs that it failed for.
+	Failures  []OperationFailure `json:"failures,omitempty"`
+	By        string             `json:"by,omitempty"`
+	CreatedAt time.Time          `json:"createdAt"`
+	UpdatedAt time.Time          `json:"updatedAt"`
+	EndedAt   time.Time          `json:"endedAt,omitzero"`
+}
+
+// Ended tells whether the operation has ended.
+func (o *Operation) Ended() bool { return o.State != OperationQueued && o.State != OperationRunning }
+
+// OperationFailure says why an operation failed for a run; Run is empty when
+// it failed as a whole.
+type OperationFailure struct {
+	Run   string `json:"run,omitempty"`
+	Error string `json:"error"`
 }
 
 // Key is an API key, without its secret part.

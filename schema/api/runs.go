@@ -169,20 +169,54 @@ func (c *Client) Replay(ctx context.Context, id string, req ReplayRequest) (*sch
 	return post[schema.Run](ctx, c, c.path("runs", id, "replay"), req)
 }
 
-// bulkWait is what a replay of many runs may take beyond an ordinary request.
-const bulkWait = 5 * time.Minute
+// CountReplay tells how many runs a replay of a filter would be about.
+func (c *Client) CountReplay(ctx context.Context, f RunsFilter) (*RunsCount, error) {
+	return c.count(ctx, "replay", BulkReplayRequest{RunsFilter: f, DryRun: true})
+}
 
-// ReplayMany replays all the runs that a filter selects, or with DryRun counts
-// them.
-func (c *Client) ReplayMany(ctx context.Context, req BulkReplayRequest) (*BulkReplayResult, error) {
-	r := &call{method: http.MethodPost, path: c.path("runs", "replay"), wait: bulkWait, again: req.DryRun}
+// CountCancel tells how many runs a cancel of a filter would be about.
+func (c *Client) CountCancel(ctx context.Context, f RunsFilter) (*RunsCount, error) {
+	return c.count(ctx, "cancel", BulkCancelRequest{RunsFilter: f, DryRun: true})
+}
+
+func (c *Client) count(ctx context.Context, kind string, req any) (*RunsCount, error) {
+	r := &call{method: http.MethodPost, path: c.path("runs", kind), wait: bulkWait, again: true}
 	if err := r.json(req); err != nil {
 		return nil, err
 	}
-	var out BulkReplayResult
+	var out RunsCount
 	r.into(&out)
 	if err := c.do(ctx, r); err != nil {
 		return nil, err
 	}
 	return &out, nil
+}
+
+// bulkWait is what counting many runs may take beyond an ordinary request.
+const bulkWait = time.Minute
+
+// ReplayMany begins to replay all the runs that a filter selects, from a step
+// or (empty) from the start.
+func (c *Client) ReplayMany(ctx context.Context, f RunsFilter, from string) (*Operation, error) {
+	return post[Operation](ctx, c, c.path("runs", "replay"), BulkReplayRequest{RunsFilter: f, From: from})
+}
+
+// CancelMany begins to cancel all the runs that a filter selects.
+func (c *Client) CancelMany(ctx context.Context, f RunsFilter) (*Operation, error) {
+	return post[Operation](ctx, c, c.path("runs", "cancel"), BulkCancelRequest{RunsFilter: f})
+}
+
+// Operation returns an operation as it is now.
+func (c *Client) Operation(ctx context.Context, id string) (*Operation, error) {
+	return get[Operation](ctx, c, c.path("operations", id), nil)
+}
+
+// Operations lists a page of operations, newest first.
+func (c *Client) Operations(ctx context.Context, cursor string, limit int) (*List[Operation], error) {
+	return get[List[Operation]](ctx, c, c.path("operations"), page(cursor, limit))
+}
+
+// CancelOperation ends an operation; what it has done stays done.
+func (c *Client) CancelOperation(ctx context.Context, id string) (*Operation, error) {
+	return post[Operation](ctx, c, c.path("operations", id, "cancel"), nil)
 }

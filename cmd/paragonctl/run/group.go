@@ -9,7 +9,7 @@ import (
 // NewRuns makes the runs group.
 func NewRuns(env *command.Env) *cobra.Command {
 	cmd := command.NewGroup("runs", "List, read, watch, cancel and replay runs",
-		newList(env), newGet(env), newLogs(env), newWatch(env), newCancel(env), newReplay(env))
+		newList(env), newGet(env), newLogs(env), newWatch(env), newCancel(env), newReplay(env), newOperation(env))
 	cmd.Aliases = []string{"run"}
 	return cmd
 }

@@ -44,8 +44,9 @@ while #out < most do
   if not project then break end
   local n = most - #out
   if other then n = math.min(n, math.floor((other - had) * weight(project)) + 1) end
-  local ids = redis.call('LPOP', prefix .. 'ready:' .. priority .. '/' .. project, n) or {}
-  if #ids < n then
+  local list = prefix .. 'ready:' .. priority .. '/' .. project
+  local ids = redis.call('LPOP', list, n) or {}
+  if redis.call('EXISTS', list) == 0 then
     redis.call('ZREM', turns, project)
   elseif other then
     redis.call('ZINCRBY', turns, #ids / weight(project), project)

@@ -223,24 +223,6 @@ func (s *Server) matching(workflow string, status []schema.RunStatus, text strin
 	return out
 }
 
-func (s *Server) replayMany(w http.ResponseWriter, r *http.Request) error {
-	var req api.BulkReplayRequest
-	if err := decode(r, &req); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	runs := s.matching(req.Workflow, req.Status, req.Error, req.Since, req.Until)
-	result := api.BulkReplayResult{DryRun: req.DryRun, Matched: len(runs)}
-	if !req.DryRun {
-		for _, run := range runs {
-			again := s.add(run.Workflow, "succeed", run.Input, schema.Trigger{Kind: "replay", Actor: "ada", Parent: run.ID, Time: Now})
-			result.Runs = append(result.Runs, again.ID)
-		}
-	}
-	return answer(w, http.StatusOK, result)
-}
-
 // listRuns answers in pages of two, so that paging is always at work.
 func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()

@@ -41,6 +41,8 @@ type Server struct {
 	keys      []api.Key
 	flaky     int
 	paused    []string // queues and workflows
+
+	operations []*api.Operation
 }
 
 // Start starts a server. Close ends it.
@@ -76,7 +78,11 @@ func Start() *Server {
 		"GET " + project + "/runs/{id}/steps":           s.getSteps,
 		"POST " + project + "/runs/{id}/cancel":         s.cancel,
 		"POST " + project + "/runs/{id}/replay":         s.replay,
-		"POST " + project + "/runs/replay":              s.replayMany,
+		"POST " + project + "/runs/replay":              s.operate(api.OperationReplay),
+		"POST " + project + "/runs/cancel":              s.operate(api.OperationCancel),
+		"GET " + project + "/operations":                s.listOperations,
+		"GET " + project + "/operations/{id}":           s.getOperation,
+		"POST " + project + "/operations/{id}/cancel":   s.cancelOperation,
 		"GET " + project + "/audit":                     s.listAudit,
 		"GET " + project + "/members":                   s.listMembers,
 		"POST " + project + "/members":                  s.invite,

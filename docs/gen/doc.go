@@ -1,4 +1,4 @@
-// Command gen writes the tables of docs/language.md: the fields of each kind of
+// Command gen writes the tables of docs/language.md and docs/testing.md: the fields of each kind of
 // document, from the JSON Schemas that package schema publishes, and the
 // functions of the expression language, from package workflows. What stands
 // between the marks is generated, what stands around them is written by hand.

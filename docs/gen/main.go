@@ -20,9 +20,20 @@ func main() {
 	}
 }
 
-// run writes the tables of language.md in a directory anew.
+// pages are those with generated parts.
+var pages = []string{"language.md", "testing.md"}
+
+// run writes the tables of the pages in a directory anew.
 func run(dir string) error {
-	file := filepath.Join(dir, "language.md")
+	for _, name := range pages {
+		if err := rewrite(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rewrite(file string) error {
 	before, err := os.ReadFile(file)
 	if err != nil {
 		return err

@@ -135,13 +135,16 @@ func TestPipelines(t *testing.T) {
 // shell is the life of a repository whose pipeline is ci/paragon.sh.
 func shell(p *pipeline) {
 	const script = "ci/paragon.sh"
-	p.does(0, script, "check")
+	contains(p.t, "the check", p.does(0, script, "check"), "3 documents", "✓ hello 2 cases, tests/hello.yaml", "100.0 %  hello")
 	plan := p.does(0, script, "plan")
 	contains(p.t, "the first plan", plan, "### Paragon plan: 2 to create", "workflow/hello</code> would be created", "secret/HELLO_TOKEN")
 	contains(p.t, "the first release", p.does(0, script, "deploy", "v1"), "workflow/hello created", "secret/HELLO_TOKEN created")
 	contains(p.t, "a plan without a change", p.does(0, script, "plan"), "### Paragon plan: no changes")
 
 	p.edit("workflows/hello.yaml", "Hello, ", "Welcome, ")
+	contains(p.t, "a test that fails", p.does(1, script, "check"), "✗ hello/greets by name", "Welcome, Ada!")
+	p.edit("tests/hello.yaml", "Hello, ", "Welcome, ")
+	p.does(0, script, "check")
 	p.does(0, "rm", "secrets/hello-token.yaml")
 	p.does(0, script, "plan", "plan.md")
 	text, err := os.ReadFile(filepath.Join(p.repo, "plan.md"))
@@ -183,11 +186,15 @@ func action(p *pipeline) {
 	defer func() { p.env = base }()
 	run := func(code int, inputs ...string) string {
 		p.t.Helper()
-		p.env = append(append(base[:len(base):len(base)], "GITHUB_STEP_SUMMARY="+summary, "FILES=workflows secrets",
+		p.env = append(append(base[:len(base):len(base)], "GITHUB_STEP_SUMMARY="+summary, "FILES=workflows secrets", "TESTS=tests nothing", "COVERAGE_MIN=100", "JUNIT=report.xml",
 			"SET=action", "PLAN_FILE=plan.md", "RELEASE="), inputs...)
 		return p.does(code, "bash", "-e", "-c", script)
 	}
 	run(0, "COMMAND=check")
+	p.edit("tests/hello.yaml", "Welcome, Ada", "Goodbye, Ada")
+	contains(p.t, "annotations of a test", run(1, "COMMAND=check"), "::error file=tests/hello.yaml,line=", "hello/greets by name: output: wanted greeting: Goodbye, Ada!")
+	p.does(0, "grep", "-q", "<failure message", "report.xml")
+	run(0, "COMMAND=check", "TESTS=")
 	p.edit("workflows/hello.yaml", "name: hello", "name: from-action")
 	run(0, "COMMAND=plan")
 	run(2, "COMMAND=deploy")

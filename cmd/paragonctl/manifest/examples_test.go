@@ -19,7 +19,7 @@ func TestWhatPeopleCopyFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dirs := []string{"scaffold/workflows", "scaffold/secrets"}
+	dirs := []string{"scaffold/workflows", "scaffold/secrets", "scaffold/tests"}
 	for _, e := range entries {
 		if e.IsDir() {
 			dirs = append(dirs, filepath.Join("../../../examples", e.Name()))

@@ -32,7 +32,7 @@ func NewInit(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [DIRECTORY]",
 		Short: "Start a repository of workflows",
-		Long: `Start a repository of workflows: a first workflow and a secret's document, the schemas by
+		Long: `Start a repository of workflows: a first workflow, its test, a secret's document, the schemas by
 which an editor checks and completes them, and pipelines for GitHub Actions, GitLab CI and
 a plain shell. Files that are there are never replaced.`,
 		Example: `  paragonctl init
@@ -100,7 +100,7 @@ func (o *InitOptions) run() error {
 		}
 		fmt.Fprintf(o.env.Out, "%s written\n", terminal.Safe(filepath.ToSlash(path)))
 	}
-	fmt.Fprintf(o.env.Err, "Next: `paragonctl apply -f %s`, then `paragonctl trigger hello --input '{\"name\": \"Ada\"}' --wait`\n",
-		terminal.Safe(filepath.ToSlash(filepath.Join(o.dir, "workflows"))))
+	fmt.Fprintf(o.env.Err, "Next: `paragonctl test -f %[2]s`, `paragonctl apply -f %[1]s`, then `paragonctl trigger hello --input '{\"name\": \"Ada\"}' --wait`\n",
+		terminal.Safe(filepath.ToSlash(filepath.Join(o.dir, "workflows"))), terminal.Safe(filepath.ToSlash(filepath.Join(o.dir, "tests"))))
 	return nil
 }

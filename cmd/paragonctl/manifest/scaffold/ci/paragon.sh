@@ -1,13 +1,14 @@
 #!/bin/sh
 # What a pipeline does with the workflows of this repository:
 #
-#   ci/paragon.sh check            are they right? (needs no server)
+#   ci/paragon.sh check            are they right, and do their tests pass? (needs no server)
 #   ci/paragon.sh plan [FILE]      what would change? (Markdown; a comment for the pull request)
 #   ci/paragon.sh deploy RELEASE   change it, under the name of a release
 #
 # plan and deploy need PARAGON_SERVER and PARAGON_TOKEN; PARAGON_PROJECT is "default" unless
 # it is set. PARAGON_SET names what is applied together: what was applied under the name
-# before, and is gone from the repository, is deleted.
+# before, and is gone from the repository, is deleted. PARAGON_JUNIT is the file that check
+# writes the tests' results to, as JUnit XML.
 set -eu
 cd "$(dirname "$0")/.."
 set_name=${PARAGON_SET:-$(basename "$PWD")}
@@ -16,8 +17,9 @@ files='-f workflows -f secrets -R'
 # shellcheck disable=SC2086 # the flags are words
 case ${1:-} in
 check)
-	paragonctl fmt --check $files
-	paragonctl validate --format "${PARAGON_FORMAT:-text}" $files
+	paragonctl fmt --check $files -f tests
+	paragonctl validate --format "${PARAGON_FORMAT:-text}" $files -f tests
+	paragonctl test --format "${PARAGON_FORMAT:-text}" --coverage ${PARAGON_JUNIT:+--junit "$PARAGON_JUNIT"} $files -f tests
 	;;
 plan)
 	# diff says with 1 that there is something to do, which is no failure here.

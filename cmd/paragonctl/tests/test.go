@@ -34,6 +34,8 @@ type Options struct {
 	least    float64
 	junit    string
 	format   string
+	record   string
+	to       string
 	out      output.Flags
 
 	only *regexp.Regexp
@@ -51,16 +53,25 @@ mocked answers, in a time of the test's own. A wait of ten days takes no time.
 The workflows under test are read along (-f), or named by the test (spec.files).
 Functions are executed in the sandbox, as on a server.
 
+--record makes a test of a run that the server knows: its input, an answer for each
+request that it sent, and what came of it. What the server hides of secrets stays
+hidden. -o names the file to write. The test is tried at once, and what it does
+otherwise than the run is said.
+
 Exit codes: 0 all passed; 1 a test failed, or less is covered than --coverage-min
 wants; 2 usage; 6 a document is invalid, or there is no test.`,
 		Example: `  paragonctl test -f . -R
   paragonctl test workflows tests --run 'lead-sync/.*timeout'
   paragonctl test -f . -R --coverage --coverage-min 80 --junit report.xml
-  paragonctl test -f . -R --format github`,
+  paragonctl test -f . -R --format github
+  paragonctl test --record r01JZ4M4E2BT5T2N8Y6QF3W9X0 -o tests/lead-sync.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.source.Paths = append(o.source.Paths, args...)
 			if err := o.check(cmd); err != nil {
 				return err
+			}
+			if o.record != "" {
+				return o.recordRun(cmd.Context())
 			}
 			return o.test(cmd.Context())
 		},
@@ -74,12 +85,20 @@ wants; 2 usage; 6 a document is invalid, or there is no test.`,
 	f.Float64Var(&o.least, "coverage-min", 0, "fail when less is covered, in percent")
 	f.StringVar(&o.junit, "junit", "", "write the results as JUnit XML to a file")
 	f.StringVar(&o.format, "format", "text", "how failures are written: text, or github for annotations in GitHub Actions")
+	f.StringVar(&o.record, "record", "", "make a test of this run of the server")
 	o.out.Register(cmd)
+	f.Lookup("output").Usage += "; with --record the file to write"
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "github"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 func (o *Options) check(cmd *cobra.Command) error {
+	if o.record != "" {
+		o.to, o.out.Format = o.out.Format, ""
+		if len(o.source.Paths) > 0 {
+			return command.Usage("--record makes a test of a run; it reads no files")
+		}
+	}
 	if o.format != "text" && o.format != "github" {
 		return command.Usage("--format %s: it is one of text, github", o.format)
 	}
@@ -151,7 +170,7 @@ func (o *Options) suite() (*trial.Suite, error) {
 		return nil, fmt.Errorf("test: %w", set.Invalid())
 	}
 	if len(set.Tests) == 0 {
-		return nil, &command.Failure{Code: command.ExitInvalid, Err: errors.New("test: no document is a WorkflowTest"), Try: "`paragonctl explain workflowtest`"}
+		return nil, &command.Failure{Code: command.ExitInvalid, Err: errors.New("test: no document is a WorkflowTest"), Try: "`paragonctl explain workflowtest`, or `paragonctl test --record RUN` for a first one"}
 	}
 	return &trial.Suite{Tests: set.Tests, Workflows: set.Workflows}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
 	"paragon/schema/chain"
@@ -68,6 +69,7 @@ func newAuditExport(env *command.Env) *cobra.Command {
 
 func newAuditVerify(env *command.Env) *cobra.Command {
 	var head string
+	var out output.Flags
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check the hash chain of the audit log, and print its head",
@@ -79,6 +81,9 @@ cut off, or the whole chain made anew, shows only so.`,
   paragonctl audit verify --head 812:5f0c…`,
 		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := out.Check(); err != nil {
+				return err
+			}
 			var v chain.Verifier
 			found, before := head == "", 0
 			err := eachRecord(cmd.Context(), env, api.AuditQuery{}, func(r *api.AuditRecord) error {
@@ -98,11 +103,15 @@ cut off, or the whole chain made anew, shows only so.`,
 			if !found {
 				return &command.Failure{Code: command.ExitFailure, Err: errors.New("the audit log does not hold the head that you gave: records were cut off, or the chain was made anew")}
 			}
+			if !out.ForPeople() {
+				return out.Print(cmd.Context(), env.Streams, output.View{Value: map[string]any{"records": v.Len(), "before": before, "head": v.Head()}, Names: []string{v.Head()}})
+			}
 			fmt.Fprintf(env.Err, "%d records are as they were written; %d are from before there was a chain.\n", v.Len(), before)
 			_, err = fmt.Fprintln(env.Out, terminal.Safe(v.Head()))
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&head, "head", "", "a head that was printed before, which the log must still hold")
+	out.Register(cmd)
 	return cmd
 }

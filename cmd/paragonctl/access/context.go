@@ -102,13 +102,17 @@ func completeContexts(env *command.Env) cobra.CompletionFunc {
 }
 
 func newContextUse(env *command.Env) *cobra.Command {
-	return &cobra.Command{
+	var out output.Flags
+	cmd := &cobra.Command{
 		Use:               "use NAME",
 		Short:             "Make a context the current one",
 		Example:           `  paragonctl context use production`,
 		Args:              command.Args(1, 1, "a context's name"),
 		ValidArgsFunction: completeContexts(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.Check(); err != nil {
+				return err
+			}
 			path, err := env.ContextsPath()
 			if err != nil {
 				return err
@@ -122,10 +126,15 @@ func newContextUse(env *command.Env) *cobra.Command {
 			}); err != nil {
 				return err
 			}
+			if !out.ForPeople() {
+				return out.PrintDone(cmd.Context(), env.Streams, []output.Did{{Resource: "context/" + args[0], Action: "current"}}, nil)
+			}
 			fmt.Fprintf(env.Err, "Context %s is current.\n", args[0])
 			return nil
 		},
 	}
+	out.Register(cmd)
+	return cmd
 }
 
 func noContext(name string) error {
@@ -134,6 +143,7 @@ func noContext(name string) error {
 
 func newContextSet(env *command.Env) *cobra.Command {
 	var remove bool
+	var out output.Flags
 	cmd := &cobra.Command{
 		Use:   "set NAME",
 		Short: "Make or change a context, with --server and --project",
@@ -144,6 +154,9 @@ the old one, is dropped.`,
 		Args:              command.Args(1, 1, "a context's name"),
 		ValidArgsFunction: completeContexts(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.Check(); err != nil {
+				return err
+			}
 			name := args[0]
 			if err := contexts.CheckName(name); err != nil {
 				return command.Usage("%s", err)
@@ -188,11 +201,15 @@ the old one, is dropped.`,
 			if remove {
 				word = "removed"
 			}
+			if !out.ForPeople() {
+				return out.PrintDone(cmd.Context(), env.Streams, []output.Did{{Resource: "context/" + name, Action: word}}, nil)
+			}
 			fmt.Fprintf(env.Err, "Context %s %s.\n", name, word)
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&remove, "remove", false, "remove the context")
+	out.Register(cmd)
 	return cmd
 }
 

@@ -152,6 +152,7 @@ type KeyDeleteOptions struct {
 	cmd *cobra.Command
 	ids []string
 	yes bool
+	out output.Flags
 }
 
 func newKeyDelete(env *command.Env) *cobra.Command {
@@ -163,10 +164,14 @@ func newKeyDelete(env *command.Env) *cobra.Command {
 		Args:    command.Args(1, -1, "the id of a key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.ids = cmd, args
+			if err := o.out.Check(); err != nil {
+				return err
+			}
 			return o.run(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "don't ask")
+	o.out.Register(cmd)
 	return cmd
 }
 
@@ -179,15 +184,16 @@ func (o *KeyDeleteOptions) run(ctx context.Context) error {
 	if err := o.env.Confirmed(o.cmd, o.yes, "Delete key "+strings.Join(o.ids, ", ")+"?"); err != nil {
 		return err
 	}
+	var done []output.Did
 	for _, id := range o.ids {
 		if err := client.DeleteKey(ctx, id); err != nil {
 			err = fmt.Errorf("delete key %s: %w", id, err)
 			if command.ExitCode(err) == command.ExitNotFound {
-				return command.WithTry(err, "`paragonctl key list` lists them")
+				err = command.WithTry(err, "`paragonctl key list` lists them")
 			}
-			return err
+			return o.out.PrintDone(ctx, o.env.Streams, done, err)
 		}
-		fmt.Fprintf(o.env.Out, "key/%s %s\n", terminal.Safe(id), o.env.OutStyle().Action("deleted"))
+		done = append(done, output.Did{Resource: "key/" + id, Action: "deleted"})
 	}
-	return nil
+	return o.out.PrintDone(ctx, o.env.Streams, done, nil)
 }

@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +53,7 @@ func newMemberList(env *command.Env) *cobra.Command {
 
 func newMemberInvite(env *command.Env) *cobra.Command {
 	var role string
+	var out output.Flags
 	cmd := &cobra.Command{
 		Use:   "invite EMAIL --role ROLE",
 		Short: "Invite somebody, and print the invitation's token, this once",
@@ -60,6 +62,9 @@ once: POST /v1/auth/accept takes it, with a name and a password.`,
 		Example: `  paragonctl member invite ada@example.org --role developer`,
 		Args:    command.Args(1, 1, "an email"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.Check(); err != nil {
+				return err
+			}
 			client, err := env.Client()
 			if err != nil {
 				return err
@@ -69,22 +74,30 @@ once: POST /v1/auth/accept takes it, with a name and a password.`,
 			if err != nil {
 				return fmt.Errorf("invite %s: %w", args[0], err)
 			}
+			if !out.ForPeople() {
+				return out.Print(cmd.Context(), env.Streams, output.View{Value: inv, Names: []string{inv.Email}})
+			}
 			fmt.Fprintf(env.Err, "Invited %s as %s. The token is shown this once:\n", terminal.Safe(inv.Email), terminal.Safe(inv.Role))
 			_, err = fmt.Fprintln(env.Out, terminal.Safe(inv.Token))
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&role, "role", "viewer", "owner, admin, developer, operator or viewer")
+	out.Register(cmd)
 	return cmd
 }
 
 func newMemberSetRole(env *command.Env) *cobra.Command {
-	return &cobra.Command{
+	var out output.Flags
+	cmd := &cobra.Command{
 		Use:     "set-role EMAIL ROLE",
 		Short:   "Give a member another role",
 		Example: `  paragonctl member set-role ada@example.org admin`,
 		Args:    command.Args(2, 2, "an email and a role"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.Check(); err != nil {
+				return err
+			}
 			client, err := env.Client()
 			if err != nil {
 				return err
@@ -94,20 +107,28 @@ func newMemberSetRole(env *command.Env) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("change the role of %s: %w", args[0], err)
 			}
-			fmt.Fprintf(env.Out, "member/%s is %s\n", terminal.Safe(m.Email), terminal.Safe(m.Role))
-			return nil
+			return out.Print(cmd.Context(), env.Streams, output.View{Value: m, Names: []string{m.Email}, Text: func(w io.Writer, _ terminal.Style) error {
+				_, err := fmt.Fprintf(w, "member/%s is %s\n", terminal.Safe(m.Email), terminal.Safe(m.Role))
+				return err
+			}})
 		},
 	}
+	out.Register(cmd)
+	return cmd
 }
 
 func newMemberRemove(env *command.Env) *cobra.Command {
 	var yes bool
+	var out output.Flags
 	cmd := &cobra.Command{
 		Use: "remove EMAIL", Aliases: []string{"rm"},
 		Short:   "End a membership, or take an invitation back",
 		Example: `  paragonctl member remove ada@example.org --yes`,
 		Args:    command.Args(1, 1, "an email"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.Check(); err != nil {
+				return err
+			}
 			client, err := env.Client()
 			if err != nil {
 				return err
@@ -119,10 +140,10 @@ func newMemberRemove(env *command.Env) *cobra.Command {
 			if err := client.RemoveMember(cmd.Context(), args[0]); err != nil {
 				return fmt.Errorf("remove %s: %w", args[0], err)
 			}
-			fmt.Fprintf(env.Out, "member/%s %s\n", terminal.Safe(args[0]), env.OutStyle().Action("removed"))
-			return nil
+			return out.PrintDone(cmd.Context(), env.Streams, []output.Did{{Resource: "member/" + args[0], Action: "removed"}}, nil)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	out.Register(cmd)
 	return cmd
 }

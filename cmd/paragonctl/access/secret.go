@@ -11,7 +11,6 @@ import (
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/complete"
 	"paragon/cmd/paragonctl/internal/output"
-	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -90,6 +89,7 @@ type SecretDeleteOptions struct {
 	names []string
 	force bool
 	yes   bool
+	out   output.Flags
 }
 
 func newSecretDelete(env *command.Env) *cobra.Command {
@@ -103,11 +103,15 @@ func newSecretDelete(env *command.Env) *cobra.Command {
 		ValidArgsFunction: complete.Resources(env, schema.KindSecret),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.names = cmd, args
+			if err := o.out.Check(); err != nil {
+				return err
+			}
 			return o.run(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&o.force, "force", false, "also one that workflows still use")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "don't ask")
+	o.out.Register(cmd)
 	return cmd
 }
 
@@ -120,18 +124,25 @@ func (o *SecretDeleteOptions) run(ctx context.Context) error {
 	if err := o.env.Confirmed(o.cmd, o.yes, "Delete secret "+strings.Join(o.names, ", ")+"?"); err != nil {
 		return err
 	}
+	done, err := o.delete(ctx, client)
+	return o.out.PrintDone(ctx, o.env.Streams, done, err)
+}
+
+// delete deletes one after the other, and returns those that it has deleted.
+func (o *SecretDeleteOptions) delete(ctx context.Context, client *api.Client) ([]output.Did, error) {
+	var done []output.Did
 	for _, name := range o.names {
 		if err := client.Delete(ctx, schema.Ref{Kind: schema.KindSecret, Name: name}, api.DeleteOptions{Force: o.force}); err != nil {
 			err = fmt.Errorf("delete secret %s: %w", name, err)
 			switch command.ExitCode(err) {
 			case command.ExitNotFound:
-				return command.WithTry(err, "`paragonctl secret list` lists them")
+				return done, command.WithTry(err, "`paragonctl secret list` lists them")
 			case command.ExitConflict:
-				return command.WithTry(err, "change what uses it first; --force deletes it all the same")
+				return done, command.WithTry(err, "change what uses it first; --force deletes it all the same")
 			}
-			return err
+			return done, err
 		}
-		fmt.Fprintf(o.env.Out, "secret/%s %s\n", terminal.Safe(name), o.env.OutStyle().Action("deleted"))
+		done = append(done, output.Did{Resource: "secret/" + name, Action: "deleted"})
 	}
-	return nil
+	return done, nil
 }

@@ -1,6 +1,10 @@
 package cli_test
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,4 +93,66 @@ func TestWhatAsksTakesYes(t *testing.T) {
 			t.Errorf("%s has no --yes (%v)", words, err)
 		}
 	}
+}
+
+// What has no -o, and why.
+var withoutOutput = map[string]string{
+	"paragonctl audit export": "it prints JSON lines",
+	"paragonctl auth login":   "it talks with a person; auth status says who is logged in",
+	"paragonctl auth logout":  "there is nothing to say of it",
+	"paragonctl completion":   "it prints a script",
+	"paragonctl dash":         "it is a screen",
+	"paragonctl fmt":          "it prints the names of files, one a line",
+	"paragonctl init":         "it prints the names of files, one a line",
+	"paragonctl runs watch":   "it is a screen; runs logs has the data",
+	"paragonctl schema print": "it prints a schema",
+}
+
+// Every other command answers in all forms.
+func TestEveryCommandHasOutputForms(t *testing.T) {
+	visit(newRoot(), func(cmd *cobra.Command) {
+		path := cmd.CommandPath()
+		if cmd.HasSubCommands() || cmd.Name() == "help" {
+			return
+		}
+		o := cmd.Flags().Lookup("output")
+		if (o == nil) != (withoutOutput[path] != "") {
+			t.Errorf("%s: -o is there: %v; the reason to have none: %q", path, o != nil, withoutOutput[path])
+		}
+		for _, name := range []string{"jq", "template"} {
+			if (cmd.Flags().Lookup(name) == nil) != (o == nil) {
+				t.Errorf("%s has one of -o and --%s without the other", path, name)
+			}
+		}
+	})
+}
+
+// Every command is run by a script in a pipe, and by one on a terminal.
+func TestEveryCommandHasScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	var lines []string
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, strings.Split(string(text), "\n")...)
+	}
+	pipe := regexp.MustCompile(`^(?:!|\?)? ?(?:stdin \S+ )?(?:exec paragonctl|exits \d+) `)
+	terminal := regexp.MustCompile(`^pty \d+ (?:<\S+ )?`)
+	visit(newRoot(), func(cmd *cobra.Command) {
+		if cmd.HasSubCommands() || cmd.Name() == "help" {
+			return
+		}
+		words := strings.TrimPrefix(cmd.CommandPath(), "paragonctl ")
+		for what, start := range map[string]*regexp.Regexp{"a pipe": pipe, "a terminal": terminal} {
+			call := regexp.MustCompile(start.String() + regexp.QuoteMeta(words) + `( |$)`)
+			if !slices.ContainsFunc(lines, call.MatchString) {
+				t.Errorf("no script calls %s in %s", cmd.CommandPath(), what)
+			}
+		}
+	})
 }

@@ -149,14 +149,29 @@ func request(env *command.Env, flags *source.Flags, name string) (*source.Set, *
 		return nil, nil, err
 	}
 	set := source.Check(files)
-	for _, d := range set.ForServer() {
-		fmt.Fprintf(env.Err, "%s skipped: tests stay here, `paragonctl test` runs them\n", terminal.Safe(d.Ref().String()))
-	}
+	skipped(env, set.ForServer())
 	req := &api.ApplyRequest{Set: name, Files: set.Files}
 	if set.Valid() {
 		req.Values = set.Values(env)
 	}
 	return set, req, nil
+}
+
+// skipped says which documents are not for the server.
+func skipped(env *command.Env, docs []source.Document) {
+	if len(docs) == 0 {
+		return
+	}
+	const most = 3
+	names := make([]string, 0, most)
+	for _, d := range docs[:min(len(docs), most)] {
+		names = append(names, terminal.Safe(d.Ref().String()))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(docs) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	fmt.Fprintf(env.Err, "%s skipped: tests stay here, `paragonctl test` runs them\n", text)
 }
 
 // onlyTests tells whether all that was read stays here, so that the server is not

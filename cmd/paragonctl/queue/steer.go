@@ -9,7 +9,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/complete"
-	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/cmd/paragonctl/internal/output"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -45,6 +45,7 @@ type SteerOptions struct {
 	verb      verb
 	queues    []string
 	workflows []string
+	out       output.Flags
 }
 
 func newSteer(env *command.Env, v verb) *cobra.Command {
@@ -57,6 +58,9 @@ func newSteer(env *command.Env, v verb) *cobra.Command {
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.queues = args
+			if err := o.out.Check(); err != nil {
+				return err
+			}
 			if len(args) == 0 && len(o.workflows) == 0 {
 				return command.Usage("queue %s needs the name of a queue, as in 0/high, or --workflow", v.name)
 			}
@@ -69,6 +73,7 @@ func newSteer(env *command.Env, v verb) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVarP(&o.workflows, "workflow", "w", nil, "the name of a workflow")
+	o.out.Register(cmd)
 	// The name is a constant, so registering can't fail.
 	_ = cmd.RegisterFlagCompletionFunc("workflow", func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return complete.Names(cmd.Context(), env, schema.KindWorkflow), cobra.ShellCompDirectiveNoFileComp
@@ -82,17 +87,19 @@ func (o *SteerOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
+	var done []output.Did
 	each := func(kind string, names []string, do func(*api.Client, context.Context, string) error) error {
 		for _, name := range names {
 			if err := do(client, ctx, name); err != nil {
 				return fmt.Errorf("%s %s %s: %w", o.verb.name, kind, name, err)
 			}
-			fmt.Fprintf(o.env.Out, "%s/%s %s\n", kind, terminal.Safe(name), o.env.OutStyle().Action(o.verb.past))
+			done = append(done, output.Did{Resource: kind + "/" + name, Action: o.verb.past})
 		}
 		return nil
 	}
-	if err := each("queue", o.queues, o.verb.queue); err != nil {
-		return err
+	err = each("queue", o.queues, o.verb.queue)
+	if err == nil {
+		err = each("workflow", o.workflows, o.verb.workflow)
 	}
-	return each("workflow", o.workflows, o.verb.workflow)
+	return o.out.PrintDone(ctx, o.env.Streams, done, err)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
-	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/cmd/paragonctl/internal/output"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -25,6 +25,7 @@ type DeleteOptions struct {
 	missing  bool
 	force    bool
 	yes      bool
+	out      output.Flags
 }
 
 // NewDelete makes the delete command.
@@ -41,6 +42,9 @@ have started go on.`,
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.cmd = cmd
+			if err := o.out.Check(); err != nil {
+				return err
+			}
 			if o.refs, err = parseRefs(args); err != nil {
 				return err
 			}
@@ -54,6 +58,7 @@ have started go on.`,
 	cmd.Flags().BoolVar(&o.missing, "ignore-not-found", false, "count one that is not there as deleted")
 	cmd.Flags().BoolVar(&o.force, "force", false, "also what other resources still use")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "don't ask")
+	o.out.Register(cmd)
 	return cmd
 }
 
@@ -70,6 +75,13 @@ func (o *DeleteOptions) run(ctx context.Context) error {
 	if err := o.env.Confirmed(o.cmd, o.yes, "Delete "+strings.Join(names, ", ")+"?"); err != nil {
 		return err
 	}
+	done, err := o.delete(ctx, client)
+	return o.out.PrintDone(ctx, o.env.Streams, done, err)
+}
+
+// delete deletes one after the other, and returns those that it has deleted.
+func (o *DeleteOptions) delete(ctx context.Context, client *api.Client) ([]output.Did, error) {
+	var done []output.Did
 	for _, ref := range o.refs {
 		err := client.Delete(ctx, ref, api.DeleteOptions{Revision: o.revision, Force: o.force})
 		if err != nil && o.missing && command.ExitCode(err) == command.ExitNotFound {
@@ -78,13 +90,13 @@ func (o *DeleteOptions) run(ctx context.Context) error {
 		if err != nil {
 			err = fmt.Errorf("delete %s: %w", ref, err)
 			if !o.force && inUse(err) {
-				return command.WithTry(err, "change what uses it first; --force deletes it all the same")
+				return done, command.WithTry(err, "change what uses it first; --force deletes it all the same")
 			}
-			return hint(ref, err)
+			return done, hint(ref, err)
 		}
-		fmt.Fprintf(o.env.Out, "%s %s\n", terminal.Safe(ref.String()), o.env.OutStyle().Action("deleted"))
+		done = append(done, output.Did{Resource: ref.String(), Action: "deleted"})
 	}
-	return nil
+	return done, nil
 }
 
 // inUse tells whether the server refused because others use the resource.

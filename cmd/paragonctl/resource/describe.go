@@ -21,12 +21,13 @@ import (
 type DescribeOptions struct {
 	env *command.Env
 	ref schema.Ref
+	out output.Flags
 }
 
 // NewDescribe makes the describe command.
 func NewDescribe(env *command.Env) *cobra.Command {
 	o := &DescribeOptions{env: env}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "describe KIND NAME",
 		Short: "Tell about a resource: triggers, steps, latest runs",
 		Example: `  paragonctl describe workflow lead-sync
@@ -34,12 +35,17 @@ func NewDescribe(env *command.Env) *cobra.Command {
 		Args:              command.Args(1, 2, "a kind and a name"),
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := o.out.Check(); err != nil {
+				return err
+			}
 			if o.ref, err = parseRef(args); err != nil {
 				return err
 			}
 			return o.run(cmd.Context())
 		},
 	}
+	o.out.Register(cmd)
+	return cmd
 }
 
 // latestRuns is how many runs describe shows.
@@ -55,6 +61,7 @@ func (o *DescribeOptions) run(ctx context.Context) error {
 	if err != nil {
 		return hint(o.ref, fmt.Errorf("describe %s: %w", o.ref, err))
 	}
+	all := described{StoredResource: r}
 	d := &description{style: o.env.OutStyle()}
 	d.head(o.env, r)
 	if o.ref.Kind == schema.KindWorkflow {
@@ -68,6 +75,7 @@ func (o *DescribeOptions) run(ctx context.Context) error {
 			return fmt.Errorf("list the runs of %s: %w", o.ref.Name, err)
 		}
 		d.runs(o.env, runs.Items)
+		all.Runs = runs.Items
 	} else {
 		var spec schema.SecretSpec
 		if err := json.Unmarshal(r.Spec, &spec); err == nil {
@@ -75,8 +83,17 @@ func (o *DescribeOptions) run(ctx context.Context) error {
 		}
 		d.field("Value", "*** (digest "+terminal.Safe(shortDigest(r.Status.Digest))+")")
 	}
-	_, err = io.WriteString(o.env.Out, d.String())
-	return err
+	return o.out.Print(ctx, o.env.Streams, output.View{Value: all, Names: []string{o.ref.String()}, Text: func(w io.Writer, _ terminal.Style) error {
+		_, err := io.WriteString(w, d.String())
+		return err
+	}})
+}
+
+// described is the answer of describe for programs.
+type described struct {
+	*api.StoredResource
+	// Runs are the latest of a workflow.
+	Runs []schema.Run `json:"runs,omitempty"`
 }
 
 // description builds the text.

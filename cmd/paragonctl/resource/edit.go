@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/plan"
 	"paragon/cmd/paragonctl/internal/source"
-	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -25,6 +25,7 @@ type EditOptions struct {
 	cmd *cobra.Command
 	ref schema.Ref
 	yes bool
+	out output.Flags
 }
 
 // NewEdit makes the edit command.
@@ -43,6 +44,9 @@ is left as it is, or emptied.`,
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.cmd = cmd
+			if err := o.out.Check(); err != nil {
+				return err
+			}
 			if o.ref, err = parseRef(args); err != nil {
 				return err
 			}
@@ -54,6 +58,7 @@ is left as it is, or emptied.`,
 		},
 	}
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "apply without asking")
+	o.out.Register(cmd)
 	return cmd
 }
 
@@ -185,6 +190,5 @@ func (o *EditOptions) apply(ctx context.Context, client *api.Client, stored *api
 	if _, err := client.Apply(ctx, req, api.ApplyOptions{}); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(o.env.Out, "%s %s\n", terminal.Safe(o.ref.String()), o.env.OutStyle().Action("configured"))
-	return err
+	return o.out.PrintDone(ctx, o.env.Streams, []output.Did{{Resource: o.ref.String(), Action: "configured"}}, nil)
 }

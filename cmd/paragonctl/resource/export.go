@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/source"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema"
@@ -24,6 +25,7 @@ type ExportOptions struct {
 	refs  []schema.Ref
 	dir   string
 	force bool
+	out   output.Flags
 }
 
 // NewExport makes the export command.
@@ -42,6 +44,12 @@ The value of a secret never leaves the server; its document says
   paragonctl export --context staging | paragonctl diff --context production -f -`,
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := o.out.Check(); err != nil {
+				return err
+			}
+			if o.dir != "" && o.out.Format == output.YAML {
+				o.out.Format = "" // that is what the files are
+			}
 			switch len(args) {
 			case 0:
 				o.kinds = schema.Kinds
@@ -61,6 +69,7 @@ The value of a secret never leaves the server; its document says
 	}
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write one file a resource into this directory")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace files that are there")
+	o.out.Register(cmd)
 	return cmd
 }
 
@@ -86,6 +95,10 @@ func (o *ExportOptions) run(ctx context.Context) error {
 		}
 		items = append(items, *item)
 	}
+	if o.dir == "" && !o.out.ForPeople() && o.out.Format != output.YAML {
+		return o.print(ctx, items)
+	}
+	var done []output.Did
 	for i, item := range items {
 		text, err := source.Write(item)
 		if err != nil {
@@ -95,6 +108,7 @@ func (o *ExportOptions) run(ctx context.Context) error {
 			if err := o.write(item, text); err != nil {
 				return err
 			}
+			done = append(done, output.Did{Resource: refOf(item).String(), Action: "exported"})
 			continue
 		}
 		if i > 0 {
@@ -106,8 +120,26 @@ func (o *ExportOptions) run(ctx context.Context) error {
 	}
 	if o.dir != "" {
 		fmt.Fprintf(o.env.Err, "%d files in %s\n", len(items), terminal.Safe(o.dir))
+		if !o.out.ForPeople() {
+			return o.out.PrintDone(ctx, o.env.Streams, done, nil)
+		}
 	}
 	return nil
+}
+
+// print writes the documents in another form than YAML; apply reads JSON, too.
+func (o *ExportOptions) print(ctx context.Context, items []api.StoredResource) error {
+	var list []schema.Resource
+	for _, item := range items {
+		doc, err := source.Portable(item)
+		if err != nil {
+			return fmt.Errorf("export %s: %w", refOf(item), err)
+		}
+		list = append(list, doc)
+	}
+	return o.out.Print(ctx, o.env.Streams, output.ListOf(list, func(r schema.Resource) string {
+		return schema.Ref{Kind: r.Kind, Name: r.Metadata.Name}.String()
+	}))
 }
 
 // write puts a document into a file of its own. The name comes from the

@@ -81,7 +81,18 @@ func parseRef(args []string) (schema.Ref, error) {
 
 // completeRef completes a kind, then names of the kind.
 func completeRef(env *command.Env) func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if word, _, slash := strings.Cut(typed, "/"); slash {
+			kind, err := parseKind(word)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			names := complete.Names(cmd.Context(), env, kind)
+			for i := range names {
+				names[i] = word + "/" + names[i]
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		}
 		if len(args) == 0 {
 			var kinds []cobra.Completion
 			for _, kind := range schema.Kinds {

@@ -38,7 +38,11 @@ func Names(ctx context.Context, env *command.Env, kind schema.Kind) []cobra.Comp
 	return names
 }
 
-// Stored lists the first hundred resources of a kind.
+// most bounds the names that are offered.
+const most = 5000
+
+// Stored lists the resources of a kind, page by page: those that have come when
+// patience ends.
 func Stored(ctx context.Context, env *command.Env, kind schema.Kind) []api.StoredResource {
 	client, ctx, cancel := connect(ctx, env)
 	if client == nil {
@@ -46,11 +50,14 @@ func Stored(ctx context.Context, env *command.Env, kind schema.Kind) []api.Store
 	}
 	defer cancel()
 	defer client.Close()
-	list, err := client.List(ctx, kind, "", 100)
-	if err != nil {
-		return nil
+	var list []api.StoredResource
+	for item, err := range client.All(ctx, kind) {
+		if err != nil || len(list) == most {
+			break
+		}
+		list = append(list, item)
 	}
-	return list.Items
+	return list
 }
 
 // Runs completes arguments with the ids of the latest runs of some statuses

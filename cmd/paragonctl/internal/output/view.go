@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"sort"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -123,11 +125,37 @@ func plain(v any) (any, error) {
 		return nil, fmt.Errorf("encode the answer: %w", err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
 	var out any
 	if err := dec.Decode(&out); err != nil {
 		return nil, fmt.Errorf("encode the answer: %w", err)
 	}
-	return out, nil
+	return exact(out), nil
+}
+
+// exact makes whole numbers ints, however long, so that an id of 18 digits is
+// what it was.
+func exact(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := strconv.Atoi(v.String()); err == nil {
+			return n
+		}
+		if n, ok := new(big.Int).SetString(v.String(), 10); ok {
+			return n
+		}
+		f, _ := v.Float64() // out of range is infinite, as jq has it
+		return f
+	case []any:
+		for i := range v {
+			v[i] = exact(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = exact(v[k])
+		}
+	}
+	return v
 }
 
 func (f *Flags) printJQ(ctx context.Context, s *terminal.Streams, v View) error {

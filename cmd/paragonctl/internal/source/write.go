@@ -14,21 +14,30 @@ import (
 // changes nothing. A secret says where its value comes from instead of what it
 // is.
 func Write(item api.StoredResource) ([]byte, error) {
+	r, err := Portable(item)
+	if err != nil {
+		return nil, err
+	}
+	return workflows.MarshalYAML(r)
+}
+
+// Portable is a stored resource as a document of its own.
+func Portable(item api.StoredResource) (schema.Resource, error) {
 	r := item.Resource
 	r.APIVersion = schema.APIVersion
 	r.Spec = InOrder(r)
 	if r.Kind == schema.KindSecret {
 		var spec schema.SecretSpec
 		if err := json.Unmarshal(r.Spec, &spec); err != nil {
-			return nil, err
+			return r, err
 		}
 		text, err := json.Marshal(schema.SecretSpec{Description: spec.Description, ValueFrom: &schema.SecretSource{Env: r.Metadata.Name}})
 		if err != nil {
-			return nil, err
+			return r, err
 		}
 		r.Spec = text
 	}
-	return workflows.MarshalYAML(r)
+	return r, nil
 }
 
 // InOrder is the spec of a resource with its fields in the order in which people

@@ -1,0 +1,36 @@
+package output
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"paragon/cmd/paragonctl/internal/terminal"
+)
+
+// Did says what a command did to one thing ("workflow/lead-sync", "deleted").
+type Did struct {
+	Resource string `json:"resource"`
+	Action   string `json:"action"`
+}
+
+// PrintDone writes what a command did, one line a thing, and returns err: what
+// was done before it failed is said all the same.
+func (f *Flags) PrintDone(ctx context.Context, s *terminal.Streams, done []Did, err error) error {
+	if err != nil && len(done) == 0 {
+		return err
+	}
+	view := ListOf(done, func(d Did) string { return d.Resource })
+	view.Text = func(w io.Writer, style terminal.Style) error {
+		for _, d := range done {
+			if _, err := fmt.Fprintf(w, "%s %s\n", terminal.Safe(d.Resource), style.Action(d.Action)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if printErr := f.Print(ctx, s, view); err == nil {
+		err = printErr
+	}
+	return err
+}

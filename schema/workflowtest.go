@@ -73,7 +73,7 @@ type TestTrigger struct {
 	ID string `json:"id"`
 	// Method is that of a webhook's request. Default POST.
 	Method string `json:"method,omitempty"`
-	// Headers are those of a webhook's request; names in lower case.
+	// Headers are those of a webhook's request.
 	Headers map[string]string `json:"headers,omitempty"`
 	// Query is that of a webhook's request.
 	Query map[string]string `json:"query,omitempty"`

@@ -102,7 +102,7 @@ func (g *given) lay(part *workflows.TestGiven, scope *workflows.Scope) error {
 		if err != nil {
 			return err
 		}
-		*f.to = over(*f.to, v)
+		*f.to = over(*f.to, plain(v)) // numbers as JSON has them
 	}
 	if part.Place.Field("input").There() {
 		g.trigger = nil

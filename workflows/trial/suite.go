@@ -148,7 +148,7 @@ type outcome struct {
 // when the case can't go on.
 func (w *world) start(wf *workflows.Workflow, r *Result) *outcome {
 	o := &outcome{w: w, result: r, input: w.given.input}
-	trigger := schema.Trigger{Kind: "api", Time: w.given.now}
+	trigger := schema.Trigger{Kind: "manual", Time: w.given.now}
 	if t := w.given.trigger; t != nil {
 		compiled := wf.Triggers[t.ID]
 		trigger = triggerOf(compiled, t, w.given)
@@ -205,7 +205,11 @@ func triggerOf(compiled *workflows.Trigger, t *schema.TestTrigger, g *given) sch
 	out := schema.Trigger{ID: t.ID, Actor: t.Actor, Time: g.now}
 	switch {
 	case compiled.Spec.Webhook != nil:
-		out.Kind, out.Method, out.Headers, out.Query = "webhook", t.Method, t.Headers, t.Query
+		out.Kind, out.Method, out.Query = "webhook", t.Method, t.Query
+		out.Headers = make(map[string]string, len(t.Headers))
+		for name, value := range t.Headers {
+			out.Headers[strings.ToLower(name)] = value
+		}
 		if out.Method == "" {
 			out.Method = "POST"
 		}

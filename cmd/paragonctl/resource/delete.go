@@ -12,6 +12,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/output"
+	"paragon/cmd/paragonctl/internal/source"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -26,26 +27,38 @@ type DeleteOptions struct {
 	force    bool
 	yes      bool
 	out      output.Flags
+	source   source.Flags
 }
 
 // NewDelete makes the delete command.
 func NewDelete(env *command.Env) *cobra.Command {
 	o := &DeleteOptions{env: env}
 	cmd := &cobra.Command{
-		Use:   "delete KIND NAME...",
+		Use:   "delete KIND NAME... | -f FILE",
 		Short: "Delete resources",
 		Long: `Delete resources. Their revisions are kept: "rollback" brings one back. Runs that
 have started go on.`,
 		Example: `  paragonctl delete workflow lead-sync
-  paragonctl delete workflow/lead-sync secret/CRM_TOKEN --yes`,
-		Args:              command.Args(1, -1, "a kind and a name"),
+  paragonctl delete workflow/lead-sync secret/CRM_TOKEN --yes
+  paragonctl delete -f workflows/old/ --ignore-not-found`,
+		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.cmd = cmd
 			if err := o.out.Check(); err != nil {
 				return err
 			}
-			if o.refs, err = parseRefs(args); err != nil {
+			switch {
+			case len(o.source.Paths) > 0 && len(args) > 0:
+				return command.Usage("delete takes names or -f, not both")
+			case len(o.source.Paths) > 0:
+				o.refs, err = o.documents()
+			case len(args) == 0:
+				return command.Args(1, -1, "a kind and a name, or -f")(cmd, args)
+			default:
+				o.refs, err = parseRefs(args)
+			}
+			if err != nil {
 				return err
 			}
 			if o.revision != 0 && len(o.refs) > 1 {
@@ -54,12 +67,39 @@ have started go on.`,
 			return o.run(cmd.Context())
 		},
 	}
+	o.source.Register(cmd)
 	cmd.Flags().Int64Var(&o.revision, "revision", 0, "only if this is the current revision")
 	cmd.Flags().BoolVar(&o.missing, "ignore-not-found", false, "count one that is not there as deleted")
 	cmd.Flags().BoolVar(&o.force, "force", false, "also what other resources still use")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "don't ask")
 	o.out.Register(cmd)
 	return cmd
+}
+
+// documents are the resources that documents define, in the order in which they
+// can be deleted: what others refer to comes last.
+func (o *DeleteOptions) documents() ([]schema.Ref, error) {
+	files, err := o.source.Read(o.env)
+	if err != nil {
+		return nil, err
+	}
+	set := source.Check(files)
+	if !set.Valid() {
+		return nil, fmt.Errorf("delete: %w", set.Invalid())
+	}
+	set.ForServer()
+	var refs []schema.Ref
+	for _, kind := range slices.Backward(schema.Kinds) {
+		for i := range set.Documents {
+			if ref := set.Documents[i].Ref(); ref.Kind == kind {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	if len(refs) == 0 {
+		return nil, &command.Failure{Code: command.ExitInvalid, Err: errors.New("delete: no document is of a resource that a server has")}
+	}
+	return refs, nil
 }
 
 func (o *DeleteOptions) run(ctx context.Context) error {

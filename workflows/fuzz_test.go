@@ -9,7 +9,7 @@ import (
 )
 
 func FuzzParse(f *testing.F) {
-	for _, pattern := range []string{"testdata/valid/*", "testdata/invalid/*.yaml"} {
+	for _, pattern := range []string{"testdata/valid/*", "testdata/invalid/*.yaml", "trial/testdata/*/*.yaml"} {
 		files, _ := filepath.Glob(pattern)
 		for _, file := range files {
 			data, err := os.ReadFile(file)

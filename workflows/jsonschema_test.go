@@ -3,6 +3,7 @@ package workflows
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,8 +50,12 @@ func TestPublishedSchema(t *testing.T) {
 			d := &decoder{doc: &Document{}}
 			doc := d.free(root, rootPath, 0)
 			kind := schema.KindWorkflow
-			if m, ok := doc.(map[string]any); ok && m["kind"] == "Secret" {
-				kind = schema.KindSecret
+			if m, ok := doc.(map[string]any); ok {
+				for _, k := range schema.DocumentKinds {
+					if m["kind"] == string(k) {
+						kind = k
+					}
+				}
 			}
 			if err := published(t, kind).Validate(doc); err != nil {
 				return err
@@ -59,12 +64,17 @@ func TestPublishedSchema(t *testing.T) {
 		return nil
 	}
 	valid, _ := filepath.Glob("testdata/valid/*.yaml")
-	for _, file := range valid {
+	tests, _ := filepath.Glob("trial/testdata/pass/*.yaml")
+	examples, _ := filepath.Glob("../examples/tests/*.yaml")
+	if len(tests) < 3 || len(examples) < 10 {
+		t.Errorf("%d tests, %d examples", len(tests), len(examples))
+	}
+	for _, file := range slices.Concat(valid, tests, examples) {
 		if err := validate(file); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
-	for _, name := range []string{"unknown-field", "wrong-type", "missing-field", "kind-keys", "enums", "ranges", "name", "ids", "durations", "unknown-kind", "envelope"} {
+	for _, name := range []string{"unknown-field", "wrong-type", "missing-field", "kind-keys", "enums", "ranges", "name", "ids", "durations", "unknown-kind", "envelope", "test"} {
 		if err := validate("testdata/invalid/" + name + ".yaml"); err == nil {
 			t.Errorf("%s passes the published schema", name)
 		}

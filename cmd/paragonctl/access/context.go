@@ -91,7 +91,8 @@ func (o *ContextListOptions) run(ctx context.Context) error {
 	return o.out.Print(ctx, o.env.Streams, view)
 }
 
-func completeContexts(env *command.Env) cobra.CompletionFunc {
+// CompleteContexts completes the first argument with the names of the contexts.
+func CompleteContexts(env *command.Env) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		_, f, err := loadContexts(env)
 		if err != nil || len(args) > 0 {
@@ -108,7 +109,7 @@ func newContextUse(env *command.Env) *cobra.Command {
 		Short:             "Make a context the current one",
 		Example:           `  paragonctl context use production`,
 		Args:              command.Args(1, 1, "a context's name"),
-		ValidArgsFunction: completeContexts(env),
+		ValidArgsFunction: CompleteContexts(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.Check(); err != nil {
 				return err
@@ -152,7 +153,7 @@ func newContextSet(env *command.Env) *cobra.Command {
 the old one, is dropped.`,
 		Example:           `  paragonctl context set prod --server https://paragon.example.org --project shop`,
 		Args:              command.Args(1, 1, "a context's name"),
-		ValidArgsFunction: completeContexts(env),
+		ValidArgsFunction: CompleteContexts(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.Check(); err != nil {
 				return err
@@ -228,7 +229,7 @@ func newContextView(env *command.Env) *cobra.Command {
 		Example: `  paragonctl context view
   paragonctl context view staging -o json`,
 		Args:              command.Args(0, 1, "a context's name"),
-		ValidArgsFunction: completeContexts(env),
+		ValidArgsFunction: CompleteContexts(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				o.name = args[0]

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/complete"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
@@ -159,9 +160,10 @@ func newKeyDelete(env *command.Env) *cobra.Command {
 	o := &KeyDeleteOptions{env: env}
 	cmd := &cobra.Command{
 		Use: "delete ID...", Aliases: []string{"rm"},
-		Short:   "End API keys; requests with their tokens are refused from then on",
-		Example: `  paragonctl key delete k01jd9q2v5m8x4t7`,
-		Args:    command.Args(1, -1, "the id of a key"),
+		Short:             "End API keys; requests with their tokens are refused from then on",
+		Example:           `  paragonctl key delete k01jd9q2v5m8x4t7`,
+		Args:              command.Args(1, -1, "the id of a key"),
+		ValidArgsFunction: complete.Keys(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.ids = cmd, args
 			if err := o.out.Check(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/complete"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
@@ -83,6 +84,7 @@ once: POST /v1/auth/accept takes it, with a name and a password.`,
 		},
 	}
 	cmd.Flags().StringVar(&role, "role", "viewer", "owner, admin, developer, operator or viewer")
+	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp))
 	out.Register(cmd)
 	return cmd
 }
@@ -90,10 +92,11 @@ once: POST /v1/auth/accept takes it, with a name and a password.`,
 func newMemberSetRole(env *command.Env) *cobra.Command {
 	var out output.Flags
 	cmd := &cobra.Command{
-		Use:     "set-role EMAIL ROLE",
-		Short:   "Give a member another role",
-		Example: `  paragonctl member set-role ada@example.org admin`,
-		Args:    command.Args(2, 2, "an email and a role"),
+		Use:               "set-role EMAIL ROLE",
+		Short:             "Give a member another role",
+		Example:           `  paragonctl member set-role ada@example.org admin`,
+		Args:              command.Args(2, 2, "an email and a role"),
+		ValidArgsFunction: completeMemberRole(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.Check(); err != nil {
 				return err
@@ -117,14 +120,26 @@ func newMemberSetRole(env *command.Env) *cobra.Command {
 	return cmd
 }
 
+// completeMemberRole completes a member, then a role.
+func completeMemberRole(env *command.Env) cobra.CompletionFunc {
+	members := complete.Members(env)
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return roles, cobra.ShellCompDirectiveNoFileComp
+		}
+		return members(cmd, args, typed)
+	}
+}
+
 func newMemberRemove(env *command.Env) *cobra.Command {
 	var yes bool
 	var out output.Flags
 	cmd := &cobra.Command{
 		Use: "remove EMAIL", Aliases: []string{"rm"},
-		Short:   "End a membership, or take an invitation back",
-		Example: `  paragonctl member remove ada@example.org --yes`,
-		Args:    command.Args(1, 1, "an email"),
+		Short:             "End a membership, or take an invitation back",
+		Example:           `  paragonctl member remove ada@example.org --yes`,
+		Args:              command.Args(1, 1, "an email"),
+		ValidArgsFunction: complete.Members(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.Check(); err != nil {
 				return err

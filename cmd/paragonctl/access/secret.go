@@ -100,7 +100,7 @@ func newSecretDelete(env *command.Env) *cobra.Command {
 		Short:             "Delete secrets",
 		Example:           `  paragonctl secret delete CRM_TOKEN`,
 		Args:              command.Args(1, -1, "a secret's name"),
-		ValidArgsFunction: complete.Resources(env, schema.KindSecret),
+		ValidArgsFunction: complete.All(env, schema.KindSecret),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.names = cmd, args
 			if err := o.out.Check(); err != nil {

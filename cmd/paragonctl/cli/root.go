@@ -12,6 +12,7 @@ import (
 	"paragon/cmd/paragonctl/access"
 	"paragon/cmd/paragonctl/dash"
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/complete"
 	"paragon/cmd/paragonctl/manifest"
 	"paragon/cmd/paragonctl/queue"
 	"paragon/cmd/paragonctl/resource"
@@ -130,5 +131,9 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 	flags.StringVar(&env.Flags.Context, "context", "", "context to use")
 	flags.BoolVar(&env.Flags.Debug, "debug", false, "tell more about errors: trace id and causes")
 	flags.BoolVar(&env.Flags.NoInput, "no-input", false, "never ask")
+	_ = root.RegisterFlagCompletionFunc("project", complete.Projects(env))
+	_ = root.RegisterFlagCompletionFunc("context", func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return access.CompleteContexts(env)(cmd, nil, typed)
+	})
 	return root
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/complete"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/schema/api"
 )
@@ -84,10 +85,11 @@ type ReleaseShowOptions struct {
 func newReleaseShow(env *command.Env) *cobra.Command {
 	o := &ReleaseShowOptions{env: env}
 	cmd := &cobra.Command{
-		Use:     "show NAME",
-		Short:   "Show the resources of a release, and what it did to each",
-		Example: "  paragonctl release show v1.4.0",
-		Args:    command.Args(1, 1, "the name of a release"),
+		Use:               "show NAME",
+		Short:             "Show the resources of a release, and what it did to each",
+		Example:           "  paragonctl release show v1.4.0",
+		Args:              command.Args(1, 1, "the name of a release"),
+		ValidArgsFunction: complete.Releases(env, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
 			if err := o.out.Check(); err != nil {
@@ -147,7 +149,8 @@ func newReleaseCompare(env *command.Env) *cobra.Command {
 		Short: "Show what differs from a release to another, or to what is current",
 		Example: "  paragonctl release compare v1.3.0 v1.4.0\n" +
 			"  paragonctl release compare v1.4.0",
-		Args: command.Args(1, 2, "one or two names of releases"),
+		Args:              command.Args(1, 2, "one or two names of releases"),
+		ValidArgsFunction: complete.Releases(env, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
 			if len(args) == 2 {
@@ -196,7 +199,8 @@ none, as new revisions. What its set holds beyond them is deleted. Secrets keep 
 current value; one that is gone comes back.`,
 		Example: `  paragonctl release rollback v1.3.0 --dry-run
   paragonctl release rollback v1.3.0 --yes`,
-		Args: command.Args(1, 1, "the name of a release"),
+		Args:              command.Args(1, 1, "the name of a release"),
+		ValidArgsFunction: complete.Releases(env, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.name = cmd, args[0]
 			if err := o.out.Check(); err != nil {

@@ -51,11 +51,12 @@ type SteerOptions struct {
 func newSteer(env *command.Env, v verb) *cobra.Command {
 	o := &SteerOptions{env: env, verb: v}
 	cmd := &cobra.Command{
-		Use:     v.name + " [QUEUE...] [--workflow NAME]",
-		Short:   v.short,
-		Long:    v.long,
-		Example: v.example,
-		Args:    cobra.ArbitraryArgs,
+		Use:               v.name + " [QUEUE...] [--workflow NAME]",
+		Short:             v.short,
+		Long:              v.long,
+		Example:           v.example,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: complete.Queues(env, v.name == resume.name),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.queues = args
 			if err := o.out.Check(); err != nil {

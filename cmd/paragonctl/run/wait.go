@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/complete"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema"
@@ -125,7 +126,8 @@ func NewWait(env *command.Env) *cobra.Command {
 		Long:  "Wait until runs have ended. The exit code is 1 when one failed or was canceled, 7 when the timeout passed first.",
 		Example: `  paragonctl wait r01jd9q2v5m8x4t7k3n6p0w1e2zz00 --timeout 5m
   paragonctl wait $(paragonctl trigger lead-sync --inputs leads.jsonl -o name)`,
-		Args: command.Args(1, -1, "the id of a run"),
+		Args:              command.Args(1, -1, "the id of a run"),
+		ValidArgsFunction: complete.Runs(env, schema.RunQueued, schema.RunRunning, schema.RunWaiting),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.ids = args
 			if err := o.out.Check(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/complete"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/source"
 	"paragon/cmd/paragonctl/internal/terminal"
@@ -88,6 +89,7 @@ wants; 2 usage; 6 a document is invalid, or there is no test.`,
 	f.StringVar(&o.record, "record", "", "make a test of this run of the server")
 	o.out.Register(cmd)
 	f.Lookup("output").Usage += "; with --record the file to write"
+	_ = cmd.RegisterFlagCompletionFunc("record", complete.Runs(env, schema.RunSucceeded, schema.RunFailed, schema.RunCanceled))
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "github"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

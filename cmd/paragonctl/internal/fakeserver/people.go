@@ -28,6 +28,10 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(page)
 }
 
+func (s *Server) listProjects(w http.ResponseWriter, _ *http.Request) error {
+	return json.NewEncoder(w).Encode(api.List[api.Project]{Items: []api.Project{{Name: schema.DefaultProject, Role: "owner"}, {Name: "shop", Role: "viewer"}}})
+}
+
 func (s *Server) listMembers(w http.ResponseWriter, _ *http.Request) error {
 	return json.NewEncoder(w).Encode(api.List[api.Member]{Items: []api.Member{
 		{Email: "ada@example.org", Name: "Ada", Role: "owner", Status: api.MemberActive, AddedAt: Now}}})

@@ -58,6 +58,7 @@ func Start() *Server {
 	const project = "/v1/projects/{project}"
 	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET /v1/whoami":                                s.whoami,
+		"GET /v1/projects":                              s.listProjects,
 		"POST /v1/auth/login":                           s.login,
 		"POST /v1/auth/logout":                          s.logout,
 		"GET /version":                                  s.version,

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,11 +128,21 @@ func (c *checker) differ(want, got any, at workflows.Place, what string) {
 	f := Failure{Want: yaml(want), Got: yaml(got)}
 	message := what + " not as expected"
 	if !strings.Contains(strings.TrimSuffix(f.Want+f.Got, "\n"), "\n") || short(f.Want) && short(f.Got) {
-		message = fmt.Sprintf("%s: wanted %s, got %s", what, strings.TrimSpace(f.Want), strings.TrimSpace(f.Got))
-		f.Want, f.Got = strings.TrimSpace(f.Want), strings.TrimSpace(f.Got)
+		f.Want, f.Got = brief(want, f.Want), brief(got, f.Got)
+		message = fmt.Sprintf("%s: wanted %s, got %s", what, f.Want, f.Got)
 	}
 	f.Diagnostic = at.Finding("expect", "", "%s", message)
 	c.failed = append(c.failed, f)
+}
+
+// brief is a value on one line; a list of one would look like a dash.
+func brief(v any, text string) string {
+	if list, ok := v.([]any); ok {
+		if raw, err := json.Marshal(list); err == nil {
+			return string(raw)
+		}
+	}
+	return strings.TrimSpace(text)
 }
 
 func short(text string) bool {

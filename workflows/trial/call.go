@@ -43,10 +43,7 @@ func (r *run) call(call steps.Call) (steps.Outcome, string) {
 				return steps.FailedExpression(err), ""
 			}
 			r.then = func() {
-				r.w.plan(r.w.clock.now.Add(time.Duration(mock.spec.After)), func() {
-					r.machine.CallEnded(call.Path, id, r.w.clock.now, end)
-					r.decide()
-				})
+				r.w.plan(r.w.clock.now.Add(time.Duration(mock.spec.After)), func() { r.called(callEnd{call.Path, id, end}) })
 			}
 			return steps.Outcome{}, id
 		}

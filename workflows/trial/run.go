@@ -18,6 +18,10 @@ type run struct {
 	workflow *workflows.Workflow
 	created  time.Time
 	machine  *interpret.Machine
+	in       interpret.Input
+	history  map[string]schema.StepRecord // the latest record of each path
+	parked   bool                         // it waits, and no worker would have it
+	calls    []callEnd                    // ends of called runs that no step took yet
 	started  bool
 	deciding bool
 	again    bool
@@ -38,19 +42,46 @@ type run struct {
 }
 
 func (w *world) newRun(id string, wf *workflows.Workflow, input any, trigger schema.Trigger) *run {
-	r := &run{w: w, id: id, workflow: wf, created: w.clock.Now(), pending: map[string]*happening{}, taken: map[int]bool{}, waited: map[int]bool{}, steps: map[string]*Step{}}
+	r := &run{w: w, id: id, workflow: wf, created: w.clock.Now(), pending: map[string]*happening{}, taken: map[int]bool{}, waited: map[int]bool{}, steps: map[string]*Step{}, history: map[string]schema.StepRecord{}}
 	secrets := map[string]any{}
 	for _, name := range wf.Secrets {
 		if secrets[name] = name; w.given.secrets[name] != nil {
 			secrets[name] = w.given.secrets[name]
 		}
 	}
-	r.machine = interpret.New(interpret.Input{
+	r.in = interpret.Input{
 		Workflow: wf, ID: id, Project: schema.DefaultProject, Revision: 1, CreatedAt: r.created, Trigger: trigger,
 		Input: input, Secrets: secrets, Settings: w.given.settings, User: w.given.user,
-	}, nil)
+	}
+	r.machine = interpret.New(r.in, nil)
 	w.runs = append(w.runs, r)
 	return r
+}
+
+// callEnd is the end of a called run.
+type callEnd struct {
+	path, id string
+	end      interpret.End
+}
+
+// mostRestored bounds the records of a run that is made anew after each wait.
+const mostRestored = 1000
+
+// resume makes the machine anew from what was recorded, as a worker does that
+// takes over a run which waited.
+func (r *run) resume() {
+	if !r.parked {
+		return
+	}
+	r.parked = false
+	if len(r.history) > mostRestored {
+		return // it decides the same, and is slow to make
+	}
+	records := make([]schema.StepRecord, 0, len(r.history))
+	for _, s := range r.order {
+		records = append(records, r.history[s.Path])
+	}
+	r.machine = interpret.New(r.in, records)
 }
 
 // decide follows the machine as far as it goes now.
@@ -61,6 +92,7 @@ func (r *run) decide() {
 	}
 	r.started, r.deciding = true, true
 	defer func() { r.deciding = false }()
+	r.resume()
 	for r.end == nil && !r.w.stopped() {
 		r.again = false
 		if r.w.decisions++; r.w.decisions > maxDecisions {
@@ -82,6 +114,7 @@ func (r *run) decide() {
 			r.perform(action)
 		}
 		if !r.offer(d) && !r.again {
+			r.parked = len(r.pending) == 0
 			return
 		}
 	}
@@ -108,6 +141,15 @@ func (r *run) abort(path string, now time.Time) {
 // wait, and plans those that come because one waits.
 func (r *run) offer(d interpret.Decision) bool {
 	taken := false
+	left := r.calls[:0]
+	for _, c := range r.calls {
+		if r.machine.CallEnded(c.path, c.id, r.w.clock.now, c.end) {
+			taken = true
+		} else {
+			left = append(left, c)
+		}
+	}
+	r.calls = left
 	for i, e := range r.w.events {
 		if r.taken[i] || e.at.Before(r.created) {
 			continue
@@ -199,6 +241,7 @@ func (r *run) emit(call steps.Call) steps.Outcome {
 func (r *run) record(recs []schema.StepRecord) {
 	for i := range recs {
 		rec := &recs[i]
+		r.history[rec.Path] = *rec
 		s := r.steps[rec.Path]
 		if s == nil {
 			s = &Step{Path: rec.Path, ID: rec.Step, Kind: rec.Kind, Started: schema.Duration(r.w.since(rec.StartedAt))}
@@ -219,6 +262,14 @@ func (r *run) record(recs []schema.StepRecord) {
 	}
 }
 
+// called tells the run that a run which it called has ended.
+func (r *run) called(c callEnd) {
+	if r.end == nil {
+		r.calls = append(r.calls, c)
+		r.decide()
+	}
+}
+
 func (r *run) finish(end *interpret.End) {
 	r.end, r.ended = end, r.w.clock.now
 	r.response = decode(r.machine.Response())
@@ -227,9 +278,6 @@ func (r *run) finish(end *interpret.End) {
 	}
 	if r.caller != nil && r.caller.end == nil {
 		caller := r.caller
-		r.w.plan(r.ended, func() {
-			caller.machine.CallEnded(r.path, r.id, r.w.clock.now, *end)
-			caller.decide()
-		})
+		r.w.plan(r.ended, func() { caller.called(callEnd{r.path, r.id, *end}) })
 	}
 }

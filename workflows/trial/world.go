@@ -124,6 +124,7 @@ func (w *world) run(main *run) {
 			if reason == "" {
 				reason = "canceled by the test"
 			}
+			main.resume()
 			main.machine.Cancel(reason)
 			main.decide()
 		})

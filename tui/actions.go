@@ -24,6 +24,10 @@ type verb struct {
 	// means says what it does.
 	means string
 	do    func(context.Context, Client, *schema.Run) error
+	// count and begin have the server do it to all runs of a filter; nil where
+	// what is done differs from run to run.
+	count func(Client, context.Context, api.RunsFilter) (*api.RunsCount, error)
+	begin func(context.Context, Client, api.RunsFilter) (*api.Operation, error)
 }
 
 var (
@@ -42,6 +46,10 @@ var (
 			_, err := c.Replay(ctx, r.ID, api.ReplayRequest{})
 			return err
 		},
+		count: Client.CountReplay,
+		begin: func(ctx context.Context, c Client, f api.RunsFilter) (*api.Operation, error) {
+			return c.ReplayMany(ctx, f, "")
+		},
 	}
 	cancel = &verb{
 		word: "Cancel", only: "not ended", means: "It stops at once, and the request in flight too.",
@@ -49,6 +57,10 @@ var (
 		do: func(ctx context.Context, c Client, r *schema.Run) error {
 			_, err := c.Cancel(ctx, r.ID)
 			return err
+		},
+		count: Client.CountCancel,
+		begin: func(ctx context.Context, c Client, f api.RunsFilter) (*api.Operation, error) {
+			return c.CancelMany(ctx, f)
 		},
 	}
 	verbOf = map[string]*verb{"r": retry, "R": replay, "x": cancel}
@@ -126,6 +138,9 @@ func (a *App) actOnAll(v *verb, f runFilter) tea.Cmd {
 		a.say(theme.Notice, "%s is for runs that are %s, and the filter asks for none of those", strings.ToLower(v.word), v.only)
 		return nil
 	}
+	if v.begin != nil {
+		return a.operate(v, f, q)
+	}
 	a.say(theme.Active, "counting%s", a.theme.Ellipsis)
 	return ask(a, &question{aloud: true}, func(ctx context.Context) ([]*schema.Run, error) {
 		var found []*schema.Run
@@ -143,7 +158,7 @@ func (a *App) actOnAll(v *verb, f runFilter) tea.Cmd {
 	}, func(a *App, found []*schema.Run) tea.Cmd {
 		a.note = note{}
 		if len(found) > mostAtOnce {
-			a.say(theme.Notice, "more than %s runs match: narrow the filter, or `paragonctl runs replay` takes them", count(mostAtOnce))
+			a.say(theme.Notice, "more than %s runs match: narrow the filter, or R takes them from the start", count(mostAtOnce))
 			return nil
 		}
 		if len(found) == 0 {
@@ -152,11 +167,7 @@ func (a *App) actOnAll(v *verb, f runFilter) tea.Cmd {
 		}
 		cmd := a.actOn(v, found)
 		if a.dialog != nil {
-			matching := "all runs"
-			if !f.empty() {
-				matching = "runs that match " + cell.Safe(f.String())
-			}
-			a.dialog.details = []string{v.means, "These are the " + matching + ", as just counted."}
+			a.dialog.details = []string{v.means, "These are the " + f.matching() + ", as just counted."}
 			if len(found) > 1 {
 				a.dialog.question = fmt.Sprintf("%s all %s?", v.word, plural(len(found), "run"))
 			}

@@ -189,7 +189,7 @@ func (a *App) onFrame() tea.Cmd {
 	if !a.whoami.known && !a.whoami.pending {
 		who = a.greet()
 	}
-	return tea.Batch(who, a.refresh())
+	return tea.Batch(who, a.watchJob(), a.refresh())
 }
 
 // refresh asks for what the open view shows.

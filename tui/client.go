@@ -23,6 +23,13 @@ type Client interface {
 	Cancel(ctx context.Context, id string) (*schema.Run, error)
 	Replay(ctx context.Context, id string, req api.ReplayRequest) (*schema.Run, error)
 
+	CountReplay(context.Context, api.RunsFilter) (*api.RunsCount, error)
+	CountCancel(context.Context, api.RunsFilter) (*api.RunsCount, error)
+	ReplayMany(ctx context.Context, f api.RunsFilter, from string) (*api.Operation, error)
+	CancelMany(context.Context, api.RunsFilter) (*api.Operation, error)
+	Operation(ctx context.Context, id string) (*api.Operation, error)
+	CancelOperation(ctx context.Context, id string) (*api.Operation, error)
+
 	Queues(context.Context) (*api.List[api.Queue], error)
 	PausedWorkflows(context.Context) (*api.List[api.PausedWorkflow], error)
 	PauseQueue(ctx context.Context, name string) error

@@ -29,6 +29,8 @@ type fake struct {
 	paused map[string]bool
 	// err is what every call fails with.
 	err error
+	// op is what it does to many runs.
+	op api.Operation
 	// calls are the calls that change something, asked those that read.
 	calls, asked []string
 }

@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"paragon/schema/api"
 	"paragon/tui/cell"
 	"paragon/tui/theme"
 )
@@ -17,7 +18,8 @@ const (
 	handful = 25
 )
 
-// job is an action on many objects, a call each, with its progress.
+// job is an action on many objects, with its progress: a call each, or an
+// operation of the server's.
 type job struct {
 	title    string
 	total    int
@@ -27,6 +29,9 @@ type job struct {
 	first    error
 	underway int
 	stopped  bool
+	// op is the operation that it is; nil: it is the calls. q asks about it.
+	op *api.Operation
+	q  question
 }
 
 // jobMsg reports what one command of a job did.
@@ -89,9 +94,12 @@ func (a *App) progress(m jobMsg) tea.Cmd {
 	return cmd
 }
 
-func (j *job) ended() bool { return j.underway == 0 && (len(j.calls) == 0 || j.stopped) }
-
-func (j *job) stop() { j.stopped = true }
+func (j *job) ended() bool {
+	if j.op != nil {
+		return j.op.Ended()
+	}
+	return j.underway == 0 && (len(j.calls) == 0 || j.stopped)
+}
 
 // line is the job in one line.
 func (j *job) line(a *App) string {
@@ -101,6 +109,8 @@ func (j *job) line(a *App) string {
 	switch {
 	case j.ended() && j.stopped && j.done < j.total:
 		text, role = text+", stopped", theme.Notice
+	case j.op != nil && j.op.State == api.OperationFailed:
+		text, role = text+", given up", theme.Bad
 	case j.ended():
 		role = theme.Good
 		text += ", done"
@@ -118,7 +128,7 @@ func (j *job) line(a *App) string {
 		text += " " + bar + " ctrl+x stops"
 	}
 	line := th.Paint(role, text)
-	if j.failed > 0 {
+	if j.first != nil {
 		line += th.Paint(theme.Bad, fmt.Sprintf("  %s failed: %s", count(j.failed), cell.Safe(j.first.Error())))
 	}
 	if j.ended() {

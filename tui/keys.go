@@ -80,9 +80,7 @@ func (a *App) onKey(msg tea.KeyPressMsg) tea.Cmd {
 		a.frozen = time.Time{}
 		return a.refresh()
 	case "ctrl+x":
-		if a.job != nil {
-			a.job.stop()
-		}
+		return a.stopJob()
 	case "ctrl+l":
 		return tea.ClearScreen
 	case "tab":

@@ -42,7 +42,7 @@ var plan = []struct {
 	{"engine/queue", []string{"schema"}},
 	{"engine/cache", []string{"schema", "workflows", "engine/seal", "engine/store"}},
 	{"engine/config", []string{"schema", "schema/api", "workflows", "engine/seal", "engine/store", "engine/cache"}},
-	{"engine/logs", []string{"schema", "engine/queue", "engine/record", "engine/store"}},
+	{"engine/logs", []string{"schema", "engine/batch", "engine/queue", "engine/record", "engine/store"}},
 	{"engine/stats", []string{"schema", "schema/api", "engine/queue"}},
 	{"engine/execution", []string{"schema", "schema/api", "workflows", "workflows/interpret", "engine/batch", "engine/seal",
 		"engine/store", "engine/queue", "engine/record", "workflows/steps", "engine/cache", "engine/logs", "engine/stats"}},

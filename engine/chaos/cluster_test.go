@@ -43,6 +43,12 @@ type cluster struct {
 	token     string
 	processes []*process
 	loads     int // how many were begun
+
+	// doors are where triggers go, and emptied what Redis lost.
+	doors   []*process
+	emptied []loss
+	// flooded is what was acknowledged while the log filled.
+	flooded map[string]ack
 }
 
 // options change what a cluster is made of.

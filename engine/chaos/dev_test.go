@@ -2,6 +2,8 @@ package chaos_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +23,7 @@ func TestDevIsKilledUnderLoad(t *testing.T) {
 	acked := map[string]string{} // key to run
 	var mu sync.Mutex
 	trigger := func(client *api.Client, key string) error {
-		run, err := client.Trigger(t.Context(), chain.name, request(key, key), 0)
+		run, err := client.Trigger(t.Context(), shapeOfKey(key).name, request(key, key), 0)
 		mu.Lock()
 		defer mu.Unlock()
 		switch before := acked[key]; {
@@ -40,7 +42,7 @@ func TestDevIsKilledUnderLoad(t *testing.T) {
 		client := api.New(p.url(), p.log.token, api.WithAttempts(1), api.WithTimeout(10*time.Second))
 		defer client.Close()
 		if life == 0 {
-			_, err := client.Apply(t.Context(), api.ApplyRequest{Files: []api.File{{Name: "chaos.yaml", Content: yamlOf(far, chain)}}}, api.ApplyOptions{})
+			_, err := client.Apply(t.Context(), api.ApplyRequest{Files: []api.File{{Name: "chaos.yaml", Content: yamlOf(far, chain, caller)}}}, api.ApplyOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,21 +94,87 @@ func checkDev(t *testing.T, client *api.Client, far *farSide, acked map[string]s
 		if run.Status != schema.RunSucceeded {
 			t.Errorf("%s: run %s is %s", key, id, run.Status)
 		}
-		steps, err := client.Steps(t.Context(), id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(steps) != 3 {
-			t.Errorf("%s: run %s has %d steps in its history; want 3", key, id, len(steps))
-		}
-		for _, step := range []string{"a", "b", "c"} {
-			if len(far.of(id+"/"+step)) == 0 {
-				t.Errorf("%s: run %s: the far side never saw %s", key, id, step)
-			}
-		}
+		checkDevSteps(t, client, far, shapeOfKey(key), id)
 	}
-	if err := far.oneRunEach(); err != nil {
+	if err := far.oneRunEach(nil); err != nil {
 		t.Error(err)
 	}
 	t.Logf("%d runs were acknowledged in two lives that were cut short, and have ended", len(acked))
+}
+
+// shapeOfKey has every fifth run call another one and wait for it.
+func shapeOfKey(key string) shape {
+	if strings.HasSuffix(key, "0") || strings.HasSuffix(key, "5") {
+		return caller
+	}
+	return chain
+}
+
+// checkDevSteps checks that a run did all its steps, and none again once it had
+// finished: then the far side had seen a later one.
+func checkDevSteps(t *testing.T, client *api.Client, far *farSide, s shape, id string) {
+	t.Helper()
+	steps, err := client.Steps(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	succeeded := map[string]bool{}
+	for _, step := range steps {
+		succeeded[step.Path] = succeeded[step.Path] || step.Status == schema.StepSucceeded
+	}
+	seen := far.steps(id)
+	if !slices.IsSorted(seen) { // the steps' names are in their order
+		t.Errorf("run %s executed a finished step again: %v", id, seen)
+	}
+	for _, stage := range s.stages {
+		for _, step := range stage {
+			if !succeeded[step] {
+				t.Errorf("run %s has no success of %s in its history", id, step)
+			}
+			if !slices.Contains(seen, step) {
+				t.Errorf("run %s: the far side never saw %s", id, step)
+			}
+		}
+	}
+}
+
+// TestDevIsKilledAfterAnEnd kills `paragond dev` in the moment in which it says
+// that a run has ended: the run is not executed again.
+func TestDevIsKilledAfterAnEnd(t *testing.T) {
+	far := newFarSide(t)
+	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
+	t.Cleanup(p.cleanup)
+	ended := map[string]*schema.Run{}
+	for life := range 4 {
+		p.start()
+		client := api.New(p.url(), p.log.token, api.WithAttempts(1), api.WithTimeout(30*time.Second))
+		defer client.Close()
+		if life == 0 {
+			_, err := client.Apply(t.Context(), api.ApplyRequest{Files: []api.File{{Name: "chaos.yaml", Content: yamlOf(far, chain)}}}, api.ApplyOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		// What a start puts back is queued before it is ready, so a new run
+		// that has ended comes after all that would be executed again.
+		key := fmt.Sprintf("run-%d", life)
+		run, err := client.Trigger(t.Context(), chain.name, request(key, key), 30*time.Second)
+		if err != nil || run.Status != schema.RunSucceeded {
+			t.Fatalf("%s: %+v, %v", key, run, err)
+		}
+		p.kill()
+		ended[key] = run
+	}
+	p.start()
+	client := api.New(p.url(), p.log.token)
+	defer client.Close()
+	for key, was := range ended {
+		run, err := client.Run(t.Context(), was.ID, 0)
+		if err != nil || run.Status != was.Status || !run.EndedAt.Equal(*was.EndedAt) {
+			t.Errorf("%s was %+v before the kill and is %+v (%v)", key, was, run, err)
+		}
+		if seen := far.steps(was.ID); !slices.Equal(seen, []string{"a", "b", "c"}) {
+			t.Errorf("the far side saw %v of %s; want each step once", seen, key)
+		}
+	}
 }

@@ -18,7 +18,8 @@ import (
 type ack struct {
 	id    string
 	shape shape
-	at    time.Time
+	// began is when it was first sent, at when it was acknowledged.
+	began, at time.Time
 }
 
 // load triggers runs until it is stopped, and keeps the history of what was
@@ -34,9 +35,13 @@ type load struct {
 	mu      sync.Mutex
 	acked   map[string]ack // by key
 	refused int            // answers other than an acknowledgement
+	full    int            // refusals since the log is at its limit
 	last    error
 	changed chan struct{}
 }
+
+// logLimitWords are in the refusal of a trigger since the log is at its limit.
+const logLimitWords = "log that waits to be written"
 
 // patience is how long a trigger is repeated after the load was stopped.
 const patience = time.Minute
@@ -78,20 +83,18 @@ func (l *load) one(key string, s shape, door int) {
 	defer cancel()
 	release := afterStop(l.stopped, patience, cancel)
 	defer release()
+	began := time.Now()
 	for try := 0; ctx.Err() == nil; try++ {
 		run, err := l.clients[(door+try)%len(l.clients)].Trigger(ctx, s.name, request(strings.TrimSuffix(key, wakeSuffix), key), 0)
 		if err == nil {
-			l.note(key, ack{id: run.ID, shape: s, at: time.Now()})
+			l.note(key, ack{id: run.ID, shape: s, began: began, at: time.Now()})
 			if s.listens {
 				l.one(key+wakeSuffix, speaker, door)
 			}
 			return
 		}
-		l.mu.Lock()
-		l.refused++
-		l.last = err
-		l.mu.Unlock()
 		var problem *schema.Problem
+		l.refuse(err)
 		// A door that the configuration did not go through learns of it within
 		// a second.
 		errors.As(err, &problem)
@@ -108,8 +111,50 @@ func (l *load) note(key string, a ack) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.acked[key] = a
+	l.change()
+}
+
+func (l *load) change() {
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// refuse notes an answer that acknowledges nothing. At the limit of the log it
+// must say when to come back.
+func (l *load) refuse(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refused++
+	l.last = err
+	var problem *schema.Problem
+	if !errors.As(err, &problem) || !strings.Contains(problem.Detail, logLimitWords) {
+		return
+	}
+	if problem.Status != http.StatusServiceUnavailable || problem.RetryAfter <= 0 {
+		l.c.t.Errorf("at the limit of the log: %d, Retry-After %d; want 503 with Retry-After", problem.Status, problem.RetryAfter)
+	}
+	l.full++
+	l.change()
+}
+
+// awaitFull waits until a trigger was refused since the log is at its limit.
+func (l *load) awaitFull(t testing.TB, within time.Duration) {
+	t.Helper()
+	deadline := time.NewTimer(within)
+	defer deadline.Stop()
+	for {
+		l.mu.Lock()
+		changed, full, last := l.changed, l.full, l.last
+		l.mu.Unlock()
+		if full > 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			t.Fatalf("in %v the log did not reach its limit (last error: %v)", within, last)
+		}
+	}
 }
 
 // afterStop calls f a while after stopped is closed; the function it returns

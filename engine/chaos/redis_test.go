@@ -133,7 +133,7 @@ func TestRepliesOfRedisAreLost(t *testing.T) {
 
 func TestRedisComesBackEmpty(t *testing.T) {
 	c := newCluster(t, options{volatile: true})
-	front, _ := split(c, kept)
+	front, _ := split(c, kept, keptCaller, chain)
 	// Some runs are in the middle of a step when everything is lost.
 	c.far.treats(func(o observation) answer {
 		if o.step() == "b" {
@@ -141,7 +141,7 @@ func TestRedisComesBackEmpty(t *testing.T) {
 		}
 		return answer{}
 	})
-	l := c.load(4, 30*time.Millisecond, []*process{front}, kept)
+	l := c.load(4, 30*time.Millisecond, []*process{front}, kept, keptCaller)
 	var probes []map[string]ack
 	for range 2 {
 		l.await(t, 40, time.Minute)
@@ -151,7 +151,7 @@ func TestRedisComesBackEmpty(t *testing.T) {
 			err := c.pool.QueryRow(ctx, `SELECT count(DISTINCT run) FROM steps WHERE run NOT IN (SELECT id FROM runs)`).Scan(&n)
 			return n >= 20, err
 		})
-		c.redis.Wipe()
+		c.empty()
 		// The rebuild looks once a second; the rest is as after a restart.
 		probes = append(probes, c.recovers(front, kept, recoverWithin+2*time.Second))
 		c.ended(probes[len(probes)-1], time.Minute)

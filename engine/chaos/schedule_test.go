@@ -44,6 +44,8 @@ var faults = []struct {
 	{"cut everyone off Postgres", 2, 6 * time.Second},
 	{"make the far side slow", 3, 4 * time.Second},
 	{"make the far side fail", 3, 4 * time.Second},
+	{"empty Redis", 2, time.Second},
+	{"fill the log", 2, 3 * time.Second},
 }
 
 // schedule makes the faults of a seed, for a time, for so many processes.
@@ -103,8 +105,15 @@ func (c *cluster) happen(f fault) {
 		c.redis.Kill()
 	case f.kind == "freeze Redis":
 		c.redis.Pause()
+	case f.kind == "empty Redis":
+		c.empty()
 	case f.kind == "kill Postgres":
 		c.server.Kill()
+	case f.kind == "fill the log":
+		c.server.Kill()
+		flood := c.load(8, time.Millisecond, c.doors, chain)
+		flood.awaitFull(c.t, time.Minute)
+		defer func() { c.flooded = merge(c.flooded, flood.stop()) }()
 	case f.kind == "make the far side slow":
 		c.far.treats(func(o observation) answer {
 			return answer{after: time.Duration(len(o.key)*o.n%7) * 200 * time.Millisecond}
@@ -131,7 +140,7 @@ func (c *cluster) mend(p *process, f fault) {
 		c.redis.Restart()
 	case "freeze Redis":
 		c.redis.Resume()
-	case "kill Postgres":
+	case "kill Postgres", "fill the log":
 		c.server.Restart()
 	case "freeze a process":
 		p.signal(syscall.SIGCONT)

@@ -52,9 +52,14 @@ var (
 	chain = shapeOf("chain", false, abc, post("a"), post("b"), post("c"))
 	// kept is chain, but its runs outlive Redis.
 	kept = shapeOf("kept", true, abc, post("a"), post("b"), post("c"))
+	// keptRest parks between its requests, and keptCaller waits for a run that
+	// is not durable; both outlive Redis.
+	keptRest   = shapeOf("kept-rest", true, restStages, restSteps...)
+	keptCaller = shapeOf("kept-caller", true, callerStages, callerSteps...)
 	// rest parks between its requests.
-	rest = shapeOf("rest", false, [][]string{{"a"}, {"b"}},
-		post("a"), "    - {id: pause, delay: {for: 700ms}}\n", post("b"))
+	rest       = shapeOf("rest", false, restStages, restSteps...)
+	restStages = [][]string{{"a"}, {"b"}}
+	restSteps  = []string{post("a"), "    - {id: pause, delay: {for: 700ms}}\n", post("b")}
 	// fan makes its requests in the middle at the same time.
 	fan = shapeOf("fan", false,
 		[][]string{{"a"}, {"each[0]/item", "each[1]/item", "each[2]/item", "each[3]/item", "left", "right"}, {"z"}},
@@ -65,8 +70,9 @@ var (
 		"    - id: each\n      forEach: {items: \"${{ [1, 2, 3, 4] }}\", as: part, parallelism: 2}\n      steps:\n    "+post("item"),
 		post("z"))
 	// caller calls chain and waits for it.
-	caller = shapeOf("caller", false, [][]string{{"a"}, {"z"}},
-		post("a"), "    - {id: sub, call: {workflow: chain, input: {n: \"${{ input.n + '/sub' }}\"}, wait: true}}\n", post("z"))
+	caller       = shapeOf("caller", false, callerStages, callerSteps...)
+	callerStages = [][]string{{"a"}, {"z"}}
+	callerSteps  = []string{post("a"), "    - {id: sub, call: {workflow: chain, input: {n: \"${{ input.n + '/sub' }}\"}, wait: true}}\n", post("z")}
 	// listener waits for the event that a speaker emits for it.
 	listener = func() shape {
 		s := shapeOf("listener", false, [][]string{{"a"}, {"b"}},

@@ -44,7 +44,8 @@ type Options struct {
 	Keyring *seal.Keyring
 	// Listener is where the API listens.
 	Listener net.Listener
-	// Durable makes every run durable in the store, as dev does.
+	// Durable makes every run durable in the store, and each checkpoint too, as
+	// dev does, whose Redis ends with it. It needs all roles.
 	Durable bool
 	// LogLimit is how many bytes of log may wait in Redis. Default 1 GiB.
 	LogLimit int64
@@ -143,6 +144,9 @@ func (d *Daemon) start(ctx context.Context) error {
 // startRuns starts the execution plane.
 func (d *Daemon) startRuns(ctx context.Context) error {
 	o := &d.opts
+	if d.has(RoleFlusher) {
+		d.flusher = logs.New(logs.Options{Redis: o.Redis, Lanes: o.Lanes, Store: o.Store, Log: d.log})
+	}
 	if d.has(RoleAPI) || d.has(RoleScheduler) {
 		var runs store.Runs
 		var steering store.Steering
@@ -151,7 +155,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		}
 		svc := execution.NewService(execution.ServiceOptions{
 			Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: runs, Steering: steering,
-			AlwaysDurable: o.Durable, LogLimit: o.LogLimit, Log: d.log,
+			AlwaysDurable: o.Durable, Settle: d.settle(), LogLimit: o.LogLimit, Log: d.log,
 		})
 		if err := svc.Start(ctx); err != nil {
 			return fmt.Errorf("start the run service: %w", err)
@@ -168,11 +172,9 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		d.operator.Start(ctx)
 	}
 	if d.has(RoleFlusher) {
-		f := logs.New(logs.Options{Redis: o.Redis, Lanes: o.Lanes, Store: o.Store, Log: d.log})
-		if err := f.Start(ctx); err != nil {
+		if err := d.flusher.Start(ctx); err != nil {
 			return fmt.Errorf("start the flusher: %w", err)
 		}
-		d.flusher = f
 		if !o.Keep.None() {
 			d.retention = logs.NewRetention(logs.RetentionOptions{Store: o.Store, Keep: o.Keep, Log: d.log})
 			d.retention.Start(ctx)
@@ -202,8 +204,12 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	d.sandbox = function.NewSandbox(0)
 	performers := steps.New(d.outbound, d.sandbox)
 	maps.Copy(performers, o.Performers)
+	var durably store.Runs
+	if o.Durable {
+		durably = o.Store
+	}
 	w := execution.NewWorker(execution.WorkerOptions{
-		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue,
+		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: durably, Settle: d.settle(),
 		Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Log: d.log,
 	})
 	if err := w.Start(ctx); err != nil {
@@ -211,6 +217,15 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	}
 	d.worker = w
 	return nil
+}
+
+// settle is how runs get their checkpoints into the store; nil where they
+// needn't be there at once.
+func (d *Daemon) settle() func(ctx context.Context, lane int) error {
+	if !d.opts.Durable || d.flusher == nil {
+		return nil
+	}
+	return d.flusher.Settle
 }
 
 // open opens the doors.

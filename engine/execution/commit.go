@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -151,7 +152,10 @@ func (l *ledger) writeOne(ctx context.Context, ln *lane, c commit) (code int, er
 	if err == nil && code == commitRefused {
 		err = errFenced
 	}
-	return code, err
+	if err != nil || l.settle == nil || !slices.ContainsFunc(c.fields, func(f field) bool { return f.logKey != "" }) {
+		return code, err
+	}
+	return code, persist(ctx, func() error { return l.settle(ctx, ln.number) })
 }
 
 // persist does something on Redis again, with growing pauses, until it works,

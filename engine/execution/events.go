@@ -241,11 +241,19 @@ func (w *Worker) performCall(ctx context.Context, s *segment, call steps.Call) (
 	if steps.Waits(call) {
 		by = &caller{Run: call.Run, Path: call.Path}
 	}
-	id, _, _, err := w.intake.accept(ctx, Request{
+	req := Request{
 		Project: call.Project, Workflow: call.Step.Spec.Call.Workflow, Input: input, TraceParent: call.TraceParent,
 		Trigger:        schema.Trigger{Kind: "call", ID: call.Path, Parent: call.Run},
 		IdempotencyKey: "call/" + call.IdempotencyKey,
-	}, by)
+	}
+	id, _, known, err := w.intake.accept(ctx, req, by)
+	if err == nil && known && by != nil {
+		var lost bool
+		if lost, err = w.hearOf(ctx, call, id); lost && err == nil {
+			req.IdempotencyKey += "/after/" + id
+			id, _, _, err = w.intake.accept(ctx, req, by)
+		}
+	}
 	if err != nil {
 		return w.failedInside(ctx, err), ""
 	}

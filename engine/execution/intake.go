@@ -99,6 +99,7 @@ func (in *intake) write(ctx context.Context, d draft) (id string, s *start, know
 		IdempotencyKey: d.idem, CreatedAt: d.start.CreatedAt,
 	}
 	durable := d.start.Durability == schema.DurabilityStore && in.durable != nil
+	var missed []signal
 	if durable {
 		if row.Meta, err = json.Marshal(d.start); err != nil {
 			return "", nil, false, fmt.Errorf("write run of workflow %s: %w", d.start.Workflow, err)
@@ -115,11 +116,9 @@ func (in *intake) write(ctx context.Context, d draft) (id string, s *start, know
 			// has just lost it: this is the same request again, so it goes on in
 			// its place, from what the store knows of it.
 			d.id, row.ID = holder, holder
-			recs, err := in.runs.Steps(ctx, d.start.Project, holder)
-			if err != nil {
-				return "", nil, false, unavailable("the run could not be put back: the SQL store does not answer", err)
+			if d.history, missed, err = in.recall(ctx, d.start.Project, holder); err != nil {
+				return "", nil, false, unavailable("the run could not be put back: the SQL store or Redis does not answer", err)
 			}
-			d.history = latest(recs)
 		}
 	}
 	got, err := in.writeRedis(ctx, &d)
@@ -130,7 +129,7 @@ func (in *intake) write(ctx context.Context, d draft) (id string, s *start, know
 	case acceptKnown:
 		return got.id, nil, true, nil
 	case acceptNew:
-		err = in.enqueue(ctx, &d, got)
+		err = errors.Join(in.enqueue(ctx, &d, got), in.tellEnds(ctx, d.id, missed...))
 	case acceptWaits:
 		if got.more != "" {
 			_, err = tell(ctx, in.ledger, in.queue, got.more, signal{Kind: "cancel", Reason: "canceled in favour of run " + d.id}, "")

@@ -30,6 +30,9 @@ type ledger struct {
 	// weights, when set, returns name and weight of the projects whose weight
 	// is not 1.
 	weights func() []any
+	// settle, when set, returns once the store has a lane's log; see
+	// WorkerOptions.
+	settle func(ctx context.Context, lane int) error
 	// freed gives a job to runs that got a place under their limit.
 	freed func(ctx context.Context, ln *lane, jobs []job) error
 	log   *slog.Logger

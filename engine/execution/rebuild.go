@@ -155,11 +155,11 @@ func (r *Rebuilder) restoreOne(ctx context.Context, row store.AcceptedRun) (int,
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return 0, err
 	}
-	recs, err := s.opts.Store.Steps(ctx, row.Project, row.ID)
+	history, missed, err := s.intake.recall(ctx, row.Project, row.ID)
 	if err != nil {
 		return 0, err
 	}
-	d := draft{id: row.ID, start: &st, idem: row.IdempotencyKey, history: latest(recs)}
+	d := draft{id: row.ID, start: &st, idem: row.IdempotencyKey, history: history}
 	if wf, err := s.opts.Config.WorkflowAt(ctx, st.Project, st.Workflow, st.Revision); err == nil && wf.Broken == nil {
 		var input any
 		if json.Unmarshal(st.Input, &input) == nil {
@@ -168,7 +168,11 @@ func (r *Rebuilder) restoreOne(ctx context.Context, row store.AcceptedRun) (int,
 			}
 		}
 	}
-	return s.intake.putBack(ctx, d)
+	back, err := s.intake.putBack(ctx, d)
+	if err != nil {
+		return back, err
+	}
+	return back, s.intake.tellEnds(ctx, row.ID, missed...)
 }
 
 // latest picks the latest record of each path: what a run goes on from.

@@ -34,6 +34,9 @@ func (s *Service) response(ctx context.Context, project, id string) (*Response, 
 		return nil, err
 	}
 	if st != nil && st.response != nil {
+		if err := s.settled(ctx, id); err != nil {
+			return nil, err
+		}
 		return readResponse(st.response)
 	}
 	run, err := s.Get(ctx, project, id)

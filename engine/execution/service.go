@@ -27,6 +27,9 @@ type ServiceOptions struct {
 	Steering store.Steering
 	// AlwaysDurable makes every run durable, whatever its workflow says.
 	AlwaysDurable bool
+	// Settle, when set, returns once the store has a lane's log: no run is shown
+	// as ended before its end is there.
+	Settle func(ctx context.Context, lane int) error
 	// LogLimit is how many bytes of log may wait for the store before no run
 	// is accepted any more; 0: no limit.
 	LogLimit int64
@@ -101,6 +104,11 @@ func (s *Service) Get(ctx context.Context, project, id string) (*schema.Run, err
 	case err != nil && !errors.Is(err, errNotLive):
 		return nil, err
 	case err == nil:
+		if st.status.Ended() {
+			if err := s.settled(ctx, id); err != nil {
+				return nil, err
+			}
+		}
 		return st.run()
 	}
 	run, err := s.opts.Store.Run(ctx, project, id)
@@ -109,6 +117,18 @@ func (s *Service) Get(ctx context.Context, project, id string) (*schema.Run, err
 		return nil, notFound("run %q does not exist", id)
 	}
 	return run, storeError(err, id)
+}
+
+// settled returns once what a run has logged can't be lost any more.
+func (s *Service) settled(ctx context.Context, id string) error {
+	lane, _ := LaneOfRun(id)
+	if s.opts.Settle == nil {
+		return nil
+	}
+	if err := s.opts.Settle(ctx, lane); err != nil {
+		return unavailable("the run's log can't be written to the store", err)
+	}
+	return nil
 }
 
 // errNotLive says that Redis does not have the run: it may be history.

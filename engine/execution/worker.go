@@ -12,6 +12,7 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/queue"
+	"paragon/engine/store"
 	"paragon/schema"
 	"paragon/workflows"
 	"paragon/workflows/steps"
@@ -28,6 +29,12 @@ type WorkerOptions struct {
 	// Performers performs the steps with an outside effect, by kind. The
 	// worker performs emit and call itself.
 	Performers map[workflows.StepKind]steps.Performer
+	// Store, when set, makes the runs that the worker starts durable: for a
+	// worker that shares its process with the store and a Redis that ends with
+	// it. Settle then returns once the store has a lane's log: what a run did is
+	// in the store before it does anything else.
+	Store  store.Runs
+	Settle func(ctx context.Context, lane int) error
 	// Capacity is how many runs execute at once. Default 1000.
 	Capacity int
 	// Drain is how long Stop lets attempts under way go on. Default 25s.
@@ -96,12 +103,12 @@ func NewWorker(opts WorkerOptions) *Worker {
 	w := &Worker{opts: opts, log: opts.Log.With("worker", opts.ID), active: map[string]*segment{}}
 	w.room = sync.NewCond(&w.mu)
 	w.ledger = newLedger(opts.Redis, opts.Lanes, opts.ID, opts.Now)
-	w.ledger.log = w.log
+	w.ledger.log, w.ledger.settle = w.log, opts.Settle
 	w.ledger.weights = w.weights.args
 	w.ledger.freed = func(ctx context.Context, ln *lane, jobs []job) error {
 		return enqueueJobs(ctx, opts.Queue, ln, jobs)
 	}
-	w.intake = newIntake(w.ledger, opts.Config, opts.Queue, nil, false, opts.Now)
+	w.intake = newIntake(w.ledger, opts.Config, opts.Queue, opts.Store, opts.Store != nil, opts.Now)
 	w.bus = &bus{ledger: w.ledger, intake: w.intake, queue: opts.Queue, config: opts.Config, now: opts.Now}
 	w.consumer = queue.NewConsumer(opts.QueueRedis, queue.ConsumerOptions{
 		Lanes:   queue.Lanes(opts.Lanes),
@@ -164,7 +171,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	<-drained
 	grace.Stop()
 	w.stopWrites()
-	err := errors.Join(w.consumer.Stop(ctx), w.ledger.stop(ctx))
+	err := errors.Join(w.consumer.Stop(ctx), w.intake.stop(ctx), w.ledger.stop(ctx))
 	w.quit()
 	w.loops.Wait()
 	w.leaveConfig()

@@ -39,6 +39,8 @@ type Flusher struct {
 
 	quit  context.CancelFunc
 	loops sync.WaitGroup
+	// settlers write lanes for those who wait; see Settle.
+	settlers []*settler
 
 	rows   atomic.Int64
 	behind atomic.Bool
@@ -55,7 +57,11 @@ func New(opts Options) *Flusher {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Flusher{opts: opts, log: opts.Log}
+	f := &Flusher{opts: opts, log: opts.Log}
+	for lane := range opts.Lanes {
+		f.settlers = append(f.settlers, f.newSettler(lane))
+	}
+	return f
 }
 
 // Start begins to flush.
@@ -71,10 +77,13 @@ func (f *Flusher) Start(ctx context.Context) error {
 
 // Stop writes what is left, as far as ctx allows, and ends.
 func (f *Flusher) Stop(ctx context.Context) error {
+	if f.quit == nil {
+		return nil // it was never started
+	}
 	f.quit()
 	f.loops.Wait()
 	for lane := range f.opts.Lanes {
-		if err := f.drain(ctx, lane); err != nil {
+		if err := errors.Join(f.settlers[lane].Stop(ctx), f.drain(ctx, lane)); err != nil {
 			return fmt.Errorf("write the rest of the log: %w", err)
 		}
 	}

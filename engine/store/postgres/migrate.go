@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"strconv"
-	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
-	"paragon/engine/store"
+	"paragon/engine/store/internal/migration"
 	"paragon/schema"
 )
 
@@ -33,7 +32,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true),
+		goose.WithAllowOutofOrder(true)) // a lower number may come later: migration.Check
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
@@ -41,34 +41,17 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return s.wrap(ctx, "migrate Postgres", err)
 }
 
-// CheckSchema returns store.ErrSchema unless the schema is the newest.
+// CheckSchema returns store.ErrSchema unless the schema has every migration.
 func (s *Store) CheckSchema(ctx context.Context) error {
-	want, err := newest()
-	if err != nil {
-		return err
+	var applied []int64
+	rows, err := s.pool.Query(ctx, `SELECT version_id FROM `+goose.DefaultTablename+` WHERE is_applied`)
+	if err == nil {
+		applied, err = pgx.CollectRows(rows, pgx.RowTo[int64])
 	}
-	var have int64
-	err = s.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM `+goose.DefaultTablename+` WHERE is_applied`).Scan(&have)
 	if err != nil && !isCode(err, codeUndefinedTable) {
 		return s.wrap(ctx, "read the version of the Postgres schema", err)
 	}
-	switch {
-	case have < want:
-		return fmt.Errorf("%w: it is at version %d and this paragond needs %d: run `paragond migrate`", store.ErrSchema, have, want)
-	case have > want:
-		return fmt.Errorf("%w: it is at version %d and this paragond knows %d: run a newer paragond (`paragond migrate` never goes back)", store.ErrSchema, have, want)
-	}
-	return nil
-}
-
-// newest is the version of the last migration.
-func newest() (int64, error) {
-	files, err := fs.ReadDir(schema.Migrations, migrations)
-	if err != nil {
-		return 0, err
-	}
-	number, _, _ := strings.Cut(files[len(files)-1].Name(), "_")
-	return strconv.ParseInt(number, 10, 64)
+	return migration.Check("it", migrations, applied)
 }
 
 // The advisory locks of a database, named by numbers of our own.

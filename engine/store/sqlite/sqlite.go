@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/url"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"paragon/engine/store"
+	"paragon/engine/store/internal/migration"
 	"paragon/schema"
 )
 
@@ -122,7 +122,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.write, files, goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.write, files, goose.WithDisableGlobalRegistry(true),
+		goose.WithAllowOutofOrder(true)) // a lower number may come later: migration.Check
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
@@ -150,29 +151,28 @@ func (s *Store) lockMigration(ctx context.Context) (unlock func(), err error) {
 	return func() { tx.Rollback(); db.Close() }, nil
 }
 
-// CheckSchema returns store.ErrSchema unless the schema is the newest.
+// CheckSchema returns store.ErrSchema unless the schema has every migration.
 func (s *Store) CheckSchema(ctx context.Context) error {
-	files, err := fs.ReadDir(schema.Migrations, migrations)
-	if err != nil {
-		return err
-	}
-	number, _, _ := strings.Cut(files[len(files)-1].Name(), "_")
-	want, err := strconv.ParseInt(number, 10, 64)
-	if err != nil {
-		return err
-	}
-	var have int64
-	err = s.read.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+goose.DefaultTablename+` WHERE is_applied`).Scan(&have)
+	const what = "read the version of the SQLite schema"
+	rows, err := s.read.QueryContext(ctx, `SELECT version_id FROM `+goose.DefaultTablename+` WHERE is_applied`)
 	if err != nil && !noTable(err) {
-		return s.wrap(ctx, "read the version of the SQLite schema", err)
+		return s.wrap(ctx, what, err)
 	}
-	switch {
-	case have < want:
-		return fmt.Errorf("%w: %s is at version %d and this paragond needs %d: run `paragond migrate`", store.ErrSchema, s.path, have, want)
-	case have > want:
-		return fmt.Errorf("%w: %s is at version %d and this paragond knows %d: run a newer paragond (`paragond migrate` never goes back)", store.ErrSchema, s.path, have, want)
+	var applied []int64
+	if err == nil {
+		defer rows.Close()
+		for rows.Next() {
+			var n int64
+			if err := rows.Scan(&n); err != nil {
+				return s.wrap(ctx, what, err)
+			}
+			applied = append(applied, n)
+		}
+		if err := rows.Err(); err != nil {
+			return s.wrap(ctx, what, err)
+		}
 	}
-	return nil
+	return migration.Check(s.path, migrations, applied)
 }
 
 // inTx runs f in a transaction that has the right to write from its begin, and

@@ -44,6 +44,7 @@ var plan = []struct {
 	{"engine/config", []string{"schema", "schema/api", "workflows", "engine/seal", "engine/store", "engine/cache"}},
 	{"engine/logs", []string{"schema", "engine/batch", "engine/queue", "engine/record", "engine/store"}},
 	{"engine/stats", []string{"schema", "schema/api", "engine/queue"}},
+	{"engine/metrics", []string{"schema", "schema/api", "engine/logs"}},
 	{"engine/execution", []string{"schema", "schema/api", "workflows", "workflows/interpret", "engine/batch", "engine/seal",
 		"engine/store", "engine/queue", "engine/record", "workflows/steps", "engine/cache", "engine/logs", "engine/stats"}},
 	{"engine/schedule", []string{"schema", "workflows", "workflows/interpret", "engine/cache", "engine/execution"}},
@@ -52,7 +53,7 @@ var plan = []struct {
 	{"engine/daemon", []string{"schema", "schema/api", "workflows", "workflows/function", "workflows/exchange", "workflows/steps", "engine"}},
 	{"engine/bench", []string{"schema", "schema/api", "workflows", "engine"}},
 	{"engine/chaos", []string{"schema", "schema/api", "workflows", "engine"}},
-	{"docs/gen", []string{"schema", "workflows"}},
+	{"docs/gen", []string{"schema", "workflows", "engine/metrics"}},
 	{"docs/screens", []string{"schema", "schema/api", "tui"}},
 	{"tui", []string{"schema", "schema/api"}},
 	{"cmd/paragond", []string{"schema", "schema/api", "engine"}},
@@ -71,6 +72,7 @@ var only = map[string][]string{
 	"charm.land/bubbletea":            {"tui", "cmd/paragonctl/dash"},
 	"github.com/tink-crypto":          {"engine/seal"},
 	"filippo.io/age":                  {"engine/seal", "cmd/paragonctl"},
+	"github.com/prometheus":           {"engine/metrics"},
 	"github.com/mccutchen/go-httpbin": {"engine/daemon/embedded"},
 }
 

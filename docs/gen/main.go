@@ -21,7 +21,7 @@ func main() {
 }
 
 // pages are those with generated parts.
-var pages = []string{"language.md", "testing.md"}
+var pages = []string{"language.md", "testing.md", "metrics.md"}
 
 // run writes the tables of the pages in a directory anew.
 func run(dir string) error {
@@ -75,6 +75,8 @@ func generate(words []string) (string, error) {
 		return fieldTable(words[1], words[2:])
 	case len(words) == 2 && words[0] == "functions":
 		return functionTable(words[1])
+	case len(words) == 1 && words[0] == "metrics":
+		return metricTable(), nil
 	}
-	return "", fmt.Errorf("nothing is known of %q: write fields PATH [NAME…] or functions GROUP", strings.Join(words, " "))
+	return "", fmt.Errorf("nothing is known of %q: write fields PATH [NAME…], functions GROUP or metrics", strings.Join(words, " "))
 }

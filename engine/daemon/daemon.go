@@ -243,7 +243,7 @@ func (d *Daemon) open() error {
 func (d *Daemon) handler() (*http.Server, error) {
 	o := httpapi.Options{
 		Cache: d.cache, Config: d.config, Checks: d.checks(), Draining: d.draining.Load,
-		Version: d.opts.Version, Log: d.log,
+		Metrics: d.metrics(), Version: d.opts.Version, Log: d.log,
 	}
 	if d.has(RoleAPI) {
 		o.Runs, o.Fleet = d.service, d.service

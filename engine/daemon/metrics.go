@@ -1,0 +1,23 @@
+package daemon
+
+import (
+	"context"
+	"net/http"
+
+	"paragon/engine/logs"
+	"paragon/engine/metrics"
+)
+
+// metrics serves what this process can tell: each tells of itself, those with
+// the roles api or scheduler also of queues and workers, and those with the role
+// flusher of the log.
+func (d *Daemon) metrics() http.Handler {
+	o := metrics.Options{Version: d.opts.Version}
+	if d.service != nil {
+		o.Queues, o.Workers = d.service.Queues, d.service.Workers
+	}
+	if d.flusher != nil {
+		o.Log = func(ctx context.Context) ([]logs.Size, error) { return logs.Sizes(ctx, d.opts.Redis, d.opts.Lanes) }
+	}
+	return metrics.Handler(o)
+}

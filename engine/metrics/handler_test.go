@@ -1,0 +1,109 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/engine/logs"
+	"paragon/schema"
+	"paragon/schema/api"
+)
+
+func scrape(t *testing.T, opts Options) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	Handler(opts).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if w.Code != 200 {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func TestFigures(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	text := scrape(t, Options{
+		Version: api.Version{Version: "1.2.3", Commit: "abc", Go: "go1"},
+		Now:     func() time.Time { return now },
+		Queues: func(context.Context) ([]api.Queue, error) {
+			return []api.Queue{
+				{Lane: 0, Priority: schema.PriorityHigh, Runs: 7, Oldest: now.Add(-90 * time.Second)},
+				{Lane: 1, Priority: schema.PriorityLow, Paused: true},
+			}, nil
+		},
+		Workers: func(context.Context) ([]api.Worker, error) {
+			return []api.Worker{{ID: "a", Alive: true, Running: 3}, {ID: "b", Running: 2}, {ID: "c", Alive: true}}, nil
+		},
+		Log: func(context.Context) ([]logs.Size, error) { return []logs.Size{{}, {Entries: 5, Bytes: 1000}}, nil },
+	})
+	for _, line := range []string{
+		`paragon_build_info{commit="abc",go="go1",version="1.2.3"} 1`,
+		`paragon_queue_runs{lane="0",priority="high"} 7`,
+		`paragon_queue_oldest_seconds{lane="0",priority="high"} 90`,
+		`paragon_queue_oldest_seconds{lane="1",priority="low"} 0`,
+		`paragon_queue_paused{lane="1",priority="low"} 1`,
+		`paragon_workers{state="alive"} 2`,
+		`paragon_workers{state="silent"} 1`,
+		`paragon_runs_running 5`,
+		`paragon_log_entries{lane="1"} 5`,
+		`paragon_log_bytes{lane="1"} 1000`,
+		`paragon_source_up{source="queues"} 1`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %q in\n%s", line, text)
+		}
+	}
+	for _, m := range List() {
+		if !strings.Contains(text, "# HELP "+m.Name+" ") {
+			t.Errorf("%s is listed and not served", m.Name)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "paragon_") {
+			t.Errorf("a name that does not begin with paragon_: %s", line)
+		}
+	}
+}
+
+// TestASourceIsAway has one source fail: the others are served.
+func TestASourceIsAway(t *testing.T) {
+	text := scrape(t, Options{
+		Queues:  func(context.Context) ([]api.Queue, error) { return nil, errors.New("away") },
+		Workers: func(context.Context) ([]api.Worker, error) { return nil, nil },
+	})
+	for line, want := range map[string]bool{
+		`paragon_source_up{source="queues"} 0`:  true,
+		`paragon_source_up{source="workers"} 1`: true,
+		`paragon_workers{state="alive"} 0`:      true,
+		`paragon_queue_runs{`:                   false,
+		`paragon_source_up{source="log"}`:       false,
+	} {
+		if strings.Contains(text, line) != want {
+			t.Errorf("%q: want it there: %t, in\n%s", line, want, text)
+		}
+	}
+}
+
+// TestReadOnceASecond asks often: the sources are asked once a second.
+func TestReadOnceASecond(t *testing.T) {
+	now, asked := time.Unix(1000, 0), 0
+	h := Handler(Options{
+		Now:     func() time.Time { return now },
+		Workers: func(context.Context) ([]api.Worker, error) { asked++; return nil, nil },
+	})
+	ask := func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)) }
+	ask()
+	now = now.Add(fresh - 1)
+	ask()
+	if asked != 1 {
+		t.Errorf("asked %d times within a second, want 1", asked)
+	}
+	now = now.Add(1)
+	ask()
+	if asked != 2 {
+		t.Errorf("asked %d times in two seconds, want 2", asked)
+	}
+}

@@ -1,0 +1,31 @@
+package metrics
+
+// Metric is one metric that a process offers.
+type Metric struct {
+	// Name begins with "paragon_".
+	Name string
+	// Labels are the names of its labels.
+	Labels []string
+	// Help is one sentence, for Prometheus and for docs/metrics.md.
+	Help string
+}
+
+// The names are those that alerts and dashboards are written with: to rename
+// one is to break them.
+var (
+	build       = Metric{"paragon_build_info", []string{"version", "commit", "go"}, "Always 1; the labels say which build this is."}
+	sourceUp    = Metric{"paragon_source_up", []string{"source"}, "1 when the figures of a source (queues, workers, log) could be read, 0 when they are left out because it did not answer."}
+	queueRuns   = Metric{"paragon_queue_runs", []string{"lane", "priority"}, "Runs that wait for a worker."}
+	queueAge    = Metric{"paragon_queue_oldest_seconds", []string{"lane", "priority"}, "For how long the run has waited that has waited longest; 0 when none waits."}
+	queuePaused = Metric{"paragon_queue_paused", []string{"lane", "priority"}, "1 while the queue is paused."}
+	workers     = Metric{"paragon_workers", []string{"state"}, "Workers that are known, by state: alive, or silent for so long that others take their runs."}
+	running     = Metric{"paragon_runs_running", nil, "Runs that workers have now."}
+	logEntries  = Metric{"paragon_log_entries", []string{"lane"}, "Entries of the log in Redis that wait for SQL: what the flusher has yet to write."}
+	logBytes    = Metric{"paragon_log_bytes", []string{"lane"}, "Size of the log in Redis that waits for SQL."}
+)
+
+// List returns all metrics of ours, in the order of docs/metrics.md. Those of
+// the process and of Go are Prometheus' own with "paragon_" before their names.
+func List() []Metric {
+	return []Metric{build, sourceUp, queueRuns, queueAge, queuePaused, workers, running, logEntries, logBytes}
+}

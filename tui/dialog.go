@@ -42,7 +42,7 @@ func (d *dialog) draw(a *App, width, height int) []string {
 	th := a.theme
 	most := min(width-8, 76)
 	var inside []string
-	for _, l := range cell.Wrap(d.question, most) {
+	for _, l := range cell.Fold(d.question, most) {
 		inside = append(inside, th.Paint(theme.Bold, l))
 	}
 	inside = append(inside, "")
@@ -51,7 +51,7 @@ func (d *dialog) draw(a *App, width, height int) []string {
 			inside = append(inside, "and "+count(len(d.details)-i)+" more")
 			break
 		}
-		inside = append(inside, cell.Wrap(l, most)...)
+		inside = append(inside, cell.Fold(l, most)...)
 	}
 	if len(d.details) > 0 {
 		inside = append(inside, "")

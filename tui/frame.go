@@ -38,7 +38,7 @@ func (a *App) draw() string {
 	}
 	if a.width < minWidth || a.height < minHeight {
 		text := fmt.Sprintf("The dashboard needs %dx%d cells; this terminal has %dx%d.", minWidth, minHeight, a.width, a.height)
-		lines := cell.Wrap(text, a.width)
+		lines := cell.Fold(text, a.width)
 		return strings.Join(lines[:min(len(lines), a.height)], "\n")
 	}
 	top := []string{a.tabs(), a.titleLine()}

@@ -301,7 +301,7 @@ func (r *runs) keys(a *App) []binding {
 // errorLines shows in place of a view why it is not there.
 func errorLines(a *App, err error, width int) []string {
 	var out []string
-	for _, l := range cell.Wrap(cell.Safe(err.Error()), width-2) {
+	for _, l := range cell.Fold(cell.Safe(err.Error()), width-2) {
 		out = append(out, " "+a.theme.Paint(theme.Bad, l))
 	}
 	return out

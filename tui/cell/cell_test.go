@@ -3,9 +3,12 @@ package cell
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 func TestSafe(t *testing.T) {
@@ -71,4 +74,25 @@ func TestWidths(t *testing.T) {
 	if got := Pad("日", 4); got != "日  " {
 		t.Errorf("pad %q", got)
 	}
+}
+
+// Prose breaks between words, never gets wider than it may, and loses nothing
+// but blanks.
+func TestFold(t *testing.T) {
+	if got := Fold("The server does it in the background", 12); !slices.Equal(got, []string{"The server", "does it in", "the", "background"}) {
+		t.Errorf("%q", got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching(`([a-zä漢/-]{1,30} ?){0,12}`).Draw(t, "text")
+		cells := rapid.IntRange(2, 40).Draw(t, "cells")
+		lines := Fold(text, cells)
+		for _, l := range lines {
+			if Width(l) > cells {
+				t.Errorf("%d cells in %q", Width(l), l)
+			}
+		}
+		if squeeze := func(s string) string { return strings.ReplaceAll(s, " ", "") }; squeeze(strings.Join(lines, "")) != squeeze(text) {
+			t.Errorf("%q became %q", text, lines)
+		}
+	})
 }

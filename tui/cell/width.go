@@ -42,3 +42,12 @@ func Wrap(text string, cells int) []string {
 	}
 	return strings.Split(ansi.Hardwrap(text, cells, true), "\n")
 }
+
+// Fold breaks prose into lines of at most so many cells, between words where
+// it can.
+func Fold(text string, cells int) []string {
+	if cells < 1 {
+		return nil
+	}
+	return Wrap(ansi.Wordwrap(text, cells, ""), cells)
+}

@@ -35,9 +35,9 @@ spec:
       retry: {maxAttempts: 2, initialInterval: 10ms}
 `
 
-// An operator watches a worker die and another take over, repairs a failed
-// run, and sees the server itself come and go: the real programs, on a real
-// Postgres and Redis, by keystrokes.
+// An operator watches a worker die and another take over, holds a workflow
+// back, repairs a failed run, and sees the server itself come and go: the real
+// programs, on a real Postgres and Redis, by keystrokes.
 func TestAWorkerFailsAndRecovers(t *testing.T) {
 	paragond, paragonctl := binaries(t)
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -74,17 +74,37 @@ func TestAWorkerFailsAndRecovers(t *testing.T) {
 	in.must(s.Type("\r"))
 	see("run "+run.ID, "succeeded  before")
 
-	// Its worker dies in the middle. Another one takes the run over.
+	// Its worker dies in the middle, and the screen says so. Another one takes
+	// the run over.
+	in.must(s.Type(":workers\r"))
+	see("1 of 1 worker alive · 1 run", "✓ alive")
 	first.kill()
+	see("0 of 1 worker alive", "✗ lost")
 	in.worker()
+	see("1 of 1 worker alive", "✓ alive")
 	<-in.far.entered // the request was made anew
 	close(in.far.open)
+	in.must(s.Type(":run " + run.ID + "\r"))
 	see("recovered", "1 time by another worker")
-	in.must(s.Type("q"))
 
-	// A run fails; the operator finds it by its error and retries it.
+	// The operator holds a workflow back and lets it go on: its run fails.
+	in.must(s.Type(":workflows\r"))
+	see("moody")
+	in.must(s.Type("jP"))
+	see("Pause workflow moody?", "No")
+	in.must(s.Type("y"))
+	see("pause workflow moody: 1 of 1, done")
 	_, err = in.client.Trigger(ctx, "moody", api.TriggerRequest{}, 0)
 	in.must(err)
+	in.must(s.Type(":queues\r"))
+	see("paused", "workflow", "moody")
+	in.must(s.Type("P"))
+	see("Resume workflow moody?", "No")
+	in.must(s.Type("y"))
+	see("resume workflow moody: 1 of 1, done")
+
+	// The operator finds the run by its error and retries it.
+	in.must(s.Type(":runs\r"))
 	see("failed", "http 503: POST")
 	in.must(s.Type("e"))
 	see("groups of 1 run", "moody")

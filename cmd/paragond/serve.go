@@ -29,6 +29,7 @@ type serveOptions struct {
 	strict, allowLoopback          bool
 	logLimit                       int64
 	keep                           []string
+	oidc                           oidcFlags
 	log                            logFlags
 }
 
@@ -60,6 +61,7 @@ func newServe() *cobra.Command {
 	f.StringSliceVar(&o.allowPrivate, "allow-private", nil, "private address ranges that requests may reach (10.0.0.0/8)")
 	f.BoolVar(&o.allowLoopback, "allow-loopback", false, "let requests reach this machine's loopback addresses")
 	f.BoolVar(&o.strict, "strict", false, "refuse to start on a Redis that may lose jobs")
+	o.oidc.add(cmd)
 	o.log.add(cmd)
 	return cmd
 }
@@ -117,6 +119,9 @@ func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
 		return opts, usageError{err}
 	}
 	if opts.Keep, err = parseKeep(o.keep); err != nil {
+		return opts, usageError{err}
+	}
+	if opts.Identity, err = o.oidc.provider(); err != nil {
 		return opts, usageError{err}
 	}
 	if opts.Keyring, err = seal.LoadKeyring(seal.Source{File: o.keyFile}); err != nil {

@@ -136,10 +136,18 @@ func (s *Service) Logout(ctx context.Context, actor Actor, token string) error {
 // mayTry counts a try to log in, in Redis, so that all api processes count
 // together. A login that can't be counted is refused.
 func (s *Service) mayTry(ctx context.Context, from, email string) error {
-	for _, c := range []struct {
-		key  string
-		most int64
-	}{{triesKey("person", email), perPerson}, {triesKey("address", from), perAddress}} {
+	return s.count(ctx, tries{triesKey("person", email), perPerson}, tries{triesKey("address", from), perAddress})
+}
+
+// tries is a counter of loginWindow, and how far it may go.
+type tries struct {
+	key  string
+	most int64
+}
+
+// count counts one more try in each, and refuses where there are too many.
+func (s *Service) count(ctx context.Context, counters ...tries) error {
+	for _, c := range counters {
 		pipe := s.rdb.TxPipeline()
 		n := pipe.Incr(ctx, c.key)
 		pipe.ExpireNX(ctx, c.key, loginWindow)

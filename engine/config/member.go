@@ -111,11 +111,10 @@ func (s *Service) AcceptInvitation(ctx context.Context, from string, req api.Acc
 
 // newPerson makes a person who is not stored yet. An empty password is none.
 func (s *Service) newPerson(ctx context.Context, email, name, password string) (*store.Person, error) {
-	name = strings.TrimSpace(name)
-	if name == "" {
-		name, _, _ = strings.Cut(email, "@")
+	if name = strings.TrimSpace(name); name == "" {
+		name = personName("", email)
 	}
-	if utf8.RuneCountInString(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
+	if !validName(name) {
 		return nil, invalid("a name has at most 100 characters, and no control characters", nil)
 	}
 	if wrong := checkPassword(password); wrong != "" {
@@ -126,6 +125,20 @@ func (s *Service) newPerson(ctx context.Context, email, name, password string) (
 		return nil, err
 	}
 	return s.person(email, name, hash)
+}
+
+func validName(name string) bool {
+	return utf8.RuneCountInString(name) <= 100 && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' })
+}
+
+// personName is a name that somebody else gave, or if it is none, the part of
+// the email before the @.
+func personName(name, email string) string {
+	if name = strings.TrimSpace(name); name != "" && validName(name) {
+		return name
+	}
+	name, _, _ = strings.Cut(email, "@")
+	return name
 }
 
 func (s *Service) person(email, name, hash string) (*store.Person, error) {

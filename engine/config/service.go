@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"paragon/engine/cache"
+	"paragon/engine/identity"
 	"paragon/engine/seal"
 	"paragon/engine/store"
 	"paragon/schema"
@@ -22,6 +23,8 @@ type Options struct {
 	Store   store.Config
 	Redis   redis.UniversalClient
 	Keyring *seal.Keyring
+	// Identity is the OpenID provider by which people may log in; nil: none.
+	Identity *identity.Provider
 	// Log is where trouble is told; nil is slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil is time.Now.

@@ -18,6 +18,7 @@ import (
 	"paragon/engine/config"
 	"paragon/engine/execution"
 	"paragon/engine/httpapi"
+	"paragon/engine/identity"
 	"paragon/engine/logs"
 	"paragon/engine/outbound"
 	"paragon/engine/queue"
@@ -42,6 +43,8 @@ type Options struct {
 	// installation. Default 4.
 	Lanes   int
 	Keyring *seal.Keyring
+	// Identity is the OpenID provider by which people may log in; nil: none.
+	Identity *identity.Provider
 	// Listener is where the API listens.
 	Listener net.Listener
 	// Durable makes every run durable in the store, and each checkpoint too, as
@@ -121,7 +124,7 @@ func (d *Daemon) start(ctx context.Context) error {
 	o := &d.opts
 	c := cache.New(o.Redis, cache.Options{Keyring: o.Keyring, Log: d.log})
 	if d.has(RoleAPI) {
-		svc := config.New(config.Options{Store: o.Store, Redis: o.Redis, Keyring: o.Keyring, Log: d.log, Published: c.Await})
+		svc := config.New(config.Options{Store: o.Store, Redis: o.Redis, Keyring: o.Keyring, Identity: o.Identity, Log: d.log, Published: c.Await})
 		if err := svc.Start(ctx); err != nil {
 			return fmt.Errorf("start the configuration service: %w", err)
 		}

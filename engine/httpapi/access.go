@@ -40,6 +40,29 @@ func (s *Server) login(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, session)
 }
 
+func (s *Server) startDevice(w http.ResponseWriter, r *request) error {
+	login, err := s.opts.Config.StartDevice(r.Context(), remoteHost(r.Request))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, login)
+}
+
+func (s *Server) claimDevice(w http.ResponseWriter, r *request) error {
+	var req api.DeviceRequest
+	if _, err := decodeBody(r.Request, &req); err != nil {
+		return err
+	}
+	if req.DeviceCode == "" {
+		return badField("deviceCode", "deviceCode is missing: POST /v1/auth/device gives one")
+	}
+	answer, err := s.opts.Config.ClaimDevice(r.Context(), remoteHost(r.Request), req.DeviceCode)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
 func (s *Server) accept(w http.ResponseWriter, r *request) error {
 	var req api.AcceptRequest
 	if _, err := decodeBody(r.Request, &req); err != nil {

@@ -24,6 +24,7 @@ import (
 	"paragon/engine/execution"
 	"paragon/engine/seal"
 	"paragon/engine/servicetest"
+	"paragon/engine/store"
 	"paragon/engine/store/sqlite"
 	"paragon/schema"
 	"paragon/schema/api"
@@ -171,6 +172,9 @@ type rig struct {
 	t      testing.TB
 	server *Server
 	config *config.Service
+	db     store.Store
+	rdb    redis.UniversalClient
+	keys   *seal.Keyring
 	cache  *cache.Cache
 	runs   *fakeRuns
 	fleet  fakeFleet
@@ -203,7 +207,7 @@ func newRig(t testing.TB) *rig {
 	keys := seal.NewKeyring(master)
 	closed := make(chan struct{})
 	close(closed)
-	r := &rig{t: t, mini: mini, runs: &fakeRuns{runs: map[string]*schema.Run{}, ended: closed}, tokens: map[string]string{}, log: &bytes.Buffer{},
+	r := &rig{t: t, db: db, rdb: rdb, keys: keys, mini: mini, runs: &fakeRuns{runs: map[string]*schema.Run{}, ended: closed}, tokens: map[string]string{}, log: &bytes.Buffer{},
 		now: time.Unix(1531420618, 0)}
 	quiet := slog.New(slog.DiscardHandler)
 	r.config = config.New(config.Options{Store: db, Redis: rdb, Keyring: keys, Log: quiet, Now: func() time.Time { return r.now }})

@@ -29,7 +29,7 @@ func workflow(name string) string {
 // weakest names, for each route, the weakest role that may call it.
 var weakest = map[string]string{
 	"live": "public", "ready": "public", "version": "public", "openapi": "public", "metrics": "public", "hook": "public",
-	"whoami": "key", "listProjects": "key", "logout": "key", "login": "public", "acceptInvitation": "public",
+	"whoami": "key", "listProjects": "key", "logout": "key", "login": "public", "startDevice": "public", "claimDevice": "public", "acceptInvitation": "public",
 	"createProject": "installation owner", "getSettings": "viewer", "putSettings": "installation owner",
 	"listMembers": "developer", "invite": "admin", "setRole": "admin", "removeMember": "admin", "rotateKey": "admin",
 	"apply": "developer", "trigger": "operator",

@@ -22,6 +22,38 @@ type LoginRequest struct {
 	Password string `json:"password"`
 }
 
+// DeviceLogin answers POST /v1/auth/device: a login that a person completes in
+// a browser, at the OpenID provider (RFC 8628 section 3.2).
+type DeviceLogin struct {
+	DeviceCode      string `json:"deviceCode"`
+	UserCode        string `json:"userCode"`
+	VerificationURI string `json:"verificationUri"`
+	// VerificationURIComplete has the code in it already.
+	VerificationURIComplete string    `json:"verificationUriComplete,omitempty"`
+	ExpiresAt               time.Time `json:"expiresAt"`
+	// Interval is how many seconds to wait between two questions.
+	Interval int `json:"interval"`
+}
+
+// DeviceRequest is the body of POST /v1/auth/device/token.
+type DeviceRequest struct {
+	DeviceCode string `json:"deviceCode"`
+}
+
+// The states of a DeviceAnswer.
+const (
+	DevicePending  = "pending"
+	DeviceSlowDown = "slowDown" // pending; ask 5 seconds less often from now on
+	DeviceDone     = "done"
+)
+
+// DeviceAnswer answers POST /v1/auth/device/token: how a login stands, and
+// once it is done, the session.
+type DeviceAnswer struct {
+	Status  string   `json:"status"`
+	Session *Session `json:"session,omitempty"`
+}
+
 // AcceptRequest is the body of POST /v1/auth/accept. Name and password are
 // those of a new person, or the password that a known one has.
 type AcceptRequest struct {
@@ -95,6 +127,43 @@ type RotateKeyRequest struct {
 // Login logs a person in by password.
 func (c *Client) Login(ctx context.Context, email, password string) (*Session, error) {
 	return post[Session](ctx, c, "/v1/auth/login", LoginRequest{Email: email, Password: password})
+}
+
+// StartDevice begins a login at the server's OpenID provider.
+func (c *Client) StartDevice(ctx context.Context) (*DeviceLogin, error) {
+	var out DeviceLogin
+	r := &call{method: http.MethodPost, path: "/v1/auth/device"}
+	r.into(&out)
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// AwaitDevice asks how the login stands, as often as the provider allows,
+// until it is done, refused or too late.
+func (c *Client) AwaitDevice(ctx context.Context, login *DeviceLogin) (*Session, error) {
+	interval := time.Duration(max(login.Interval, 1)) * time.Second
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
+		answer, err := post[DeviceAnswer](ctx, c, "/v1/auth/device/token", DeviceRequest{DeviceCode: login.DeviceCode})
+		if err != nil {
+			return nil, err
+		}
+		if answer.Session != nil {
+			return answer.Session, nil
+		}
+		if answer.Status == DeviceSlowDown {
+			interval += 5 * time.Second // RFC 8628 section 3.5
+		}
+		timer.Reset(interval)
+	}
 }
 
 // Accept accepts an invitation.

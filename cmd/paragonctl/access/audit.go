@@ -17,7 +17,7 @@ import (
 
 // NewAudit makes the audit group.
 func NewAudit(env *command.Env) *cobra.Command {
-	return command.NewGroup("audit", "Export the audit log, and check that nobody changed it", newAuditExport(env), newAuditVerify(env))
+	return command.NewGroup("audit", "List and export the audit log, and check that nobody changed it", newAuditList(env), newAuditExport(env), newAuditVerify(env))
 }
 
 // eachRecord hands on the records that a query selects, oldest first.
@@ -57,13 +57,7 @@ func newAuditExport(env *command.Env) *cobra.Command {
 			return eachRecord(cmd.Context(), env, q, func(r *api.AuditRecord) error { return enc.Encode(r) })
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&q.Actor, "actor", "", "only what this key or person did")
-	f.StringVar(&q.Action, "action", "", "only this action, such as delete")
-	f.StringVar(&q.Object, "object", "", "only what was done to this, such as workflow/lead-sync")
-	f.StringVar(&q.Outcome, "outcome", "", "only done, or only refused")
-	f.StringVar(&q.Since, "since", "", "at or after: a time, or a duration ago")
-	f.StringVar(&q.Until, "until", "", "before: a time, or a duration ago")
+	auditFilters(cmd, &q)
 	return cmd
 }
 

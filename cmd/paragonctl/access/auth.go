@@ -18,13 +18,14 @@ import (
 
 // NewAuth makes the auth group.
 func NewAuth(env *command.Env) *cobra.Command {
-	return command.NewGroup("auth", "Log in, log out and show who you are", newLogin(env), newStatus(env), newLogout(env))
+	return command.NewGroup("auth", "Log in, log out and show who you are", newLogin(env), newAccept(env), newStatus(env), newLogout(env))
 }
 
 // LoginOptions are what `auth login` takes.
 type LoginOptions struct {
 	env       *command.Env
 	withToken bool
+	device    bool
 	email     string
 }
 
@@ -36,19 +37,30 @@ func newLogin(env *command.Env) *cobra.Command {
 		Long: `Keep the token of an API key for a server, in a context. The token is asked for, or
 read from standard input with --with-token; it is tried before it is kept.
 
+With --email a person logs in by password; with --device in a browser, on any
+machine, at the OpenID provider that the server names: no password is needed here.
+
 --server and --project are kept with it. The context is the one that --context
 names, else the current one, else "default".`,
 		Example: `  paragonctl auth login --server https://paragon.example.org --context prod
+  paragonctl auth login --device
   paragonctl auth login --with-token < token.txt`,
 		Args: command.Args(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.device && (o.email != "" || o.withToken) {
+				return command.Usage("--device takes neither --email nor --with-token: the provider asks who you are")
+			}
+			return o.keep(cmd.Context(), o.token)
+		},
 	}
+	cmd.Flags().BoolVar(&o.device, "device", false, "log in in a browser, at the server's OpenID provider")
 	cmd.Flags().StringVar(&o.email, "email", "", "log in as this person; the password is asked for, or read from standard input with --with-token")
 	cmd.Flags().BoolVar(&o.withToken, "with-token", false, "read the token from standard input")
 	return cmd
 }
 
-func (o *LoginOptions) run(ctx context.Context) error {
+// keep gets a token for the server, tries it, and keeps it in the context.
+func (o *LoginOptions) keep(ctx context.Context, token func(ctx context.Context, server string) (string, error)) error {
 	path, err := o.env.ContextsPath()
 	if err != nil {
 		return err
@@ -72,33 +84,8 @@ func (o *LoginOptions) run(ctx context.Context) error {
 		Server:  firstOf(o.env.Flags.Server, o.env.Getenv("PARAGON_SERVER"), known.Server, api.DefaultServer),
 		Project: firstOf(o.env.Flags.Project, o.env.Getenv("PARAGON_PROJECT"), known.Project),
 	}
-	if o.withToken {
-		c.Token, err = o.env.ReadSecret()
-	} else {
-		what := "Token"
-		if o.email != "" {
-			what = "Password of " + o.email
-		}
-		c.Token, err = o.env.AskSecret(ctx, what+" for "+c.Server)
-	}
-	if errors.Is(err, terminal.ErrNoPrompt) {
-		return &command.Failure{Code: command.ExitUsage, Err: errors.New("log in: there is no terminal to ask for the token"),
-			Try: "`paragonctl auth login --with-token < FILE`, or set PARAGON_TOKEN"}
-	}
-	if err != nil {
-		return fmt.Errorf("log in: %w", err)
-	}
-	if c.Token == "" {
-		return &command.Failure{Code: command.ExitInvalid, Err: errors.New("log in: the token is empty")}
-	}
-	if o.email != "" {
-		anonymous := o.env.ClientFor(command.Connection{Server: c.Server})
-		defer anonymous.Close()
-		session, err := anonymous.Login(ctx, o.email, c.Token)
-		if err != nil {
-			return fmt.Errorf("log in to %s as %s: %w", c.Server, o.email, err)
-		}
-		c.Token = session.Token
+	if c.Token, err = token(ctx, c.Server); err != nil {
+		return err
 	}
 	client := o.env.ClientFor(command.Connection{Server: c.Server, Project: c.Project, Token: c.Token})
 	defer client.Close()
@@ -123,6 +110,62 @@ func (o *LoginOptions) run(ctx context.Context) error {
 	fmt.Fprintf(o.env.Err, "Logged in to %s as %s (%s). Context %s is current.\n",
 		terminal.Safe(c.Server), terminal.Safe(who.Name), terminal.Safe(who.Role), name)
 	return nil
+}
+
+// token is the token of a key, or of a person's new session.
+func (o *LoginOptions) token(ctx context.Context, server string) (token string, err error) {
+	switch {
+	case o.device:
+		token, err = o.byDevice(ctx, server)
+	case o.withToken:
+		token, err = o.env.ReadSecret()
+	default:
+		what := "Token"
+		if o.email != "" {
+			what = "Password of " + o.email
+		}
+		token, err = o.env.AskSecret(ctx, what+" for "+server)
+	}
+	if errors.Is(err, terminal.ErrNoPrompt) {
+		return "", &command.Failure{Code: command.ExitUsage, Err: errors.New("log in: there is no terminal to ask for the token"),
+			Try: "`paragonctl auth login --with-token < FILE`, or set PARAGON_TOKEN"}
+	}
+	if err != nil {
+		return "", fmt.Errorf("log in: %w", err)
+	}
+	if token == "" {
+		return "", &command.Failure{Code: command.ExitInvalid, Err: errors.New("log in: the token is empty")}
+	}
+	if o.email == "" {
+		return token, nil
+	}
+	anonymous := o.env.ClientFor(command.Connection{Server: server})
+	defer anonymous.Close()
+	session, err := anonymous.Login(ctx, o.email, token)
+	if err != nil {
+		return "", fmt.Errorf("log in to %s as %s: %w", server, o.email, err)
+	}
+	return session.Token, nil
+}
+
+// byDevice lets the person log in in a browser and returns the session's token.
+func (o *LoginOptions) byDevice(ctx context.Context, server string) (string, error) {
+	client := o.env.ClientFor(command.Connection{Server: server})
+	defer client.Close()
+	login, err := client.StartDevice(ctx)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(o.env.Err, "Open %s in a browser and type the code %s\n", terminal.Safe(login.VerificationURI), terminal.Safe(login.UserCode))
+	if login.VerificationURIComplete != "" {
+		fmt.Fprintf(o.env.Err, "(or open %s)\n", terminal.Safe(login.VerificationURIComplete))
+	}
+	fmt.Fprintf(o.env.Err, "Waiting for you to answer there, until %s …\n", output.Clock(login.ExpiresAt))
+	session, err := client.AwaitDevice(ctx, login)
+	if err != nil {
+		return "", err
+	}
+	return session.Token, nil
 }
 
 func firstOf(values ...string) string {

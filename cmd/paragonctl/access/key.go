@@ -21,7 +21,7 @@ var roles = []string{"owner", "admin", "developer", "operator", "viewer"}
 
 // NewKey makes the key group.
 func NewKey(env *command.Env) *cobra.Command {
-	cmd := command.NewGroup("key", "List, create and delete API keys", newKeyList(env), newKeyCreate(env), newKeyDelete(env))
+	cmd := command.NewGroup("key", "List, create, rotate and delete API keys", newKeyList(env), newKeyCreate(env), newKeyRotate(env), newKeyDelete(env))
 	cmd.Aliases = []string{"keys"}
 	return cmd
 }
@@ -69,7 +69,7 @@ func (o *KeyListOptions) run(ctx context.Context) error {
 	now := o.env.Now()
 	view := output.ListOf(keys, func(k api.Key) string { return k.ID })
 	g := &output.Grid{Columns: []output.Column{
-		{Title: "ID"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "AGE"}, {Title: "EXPIRES"}, {Title: "LAST USED"}, {Title: "BY", Wide: true},
+		{Title: "ID"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "AGE"}, {Title: "EXPIRES"}, {Title: "LAST USED"}, {Title: "SCOPE", Wide: true}, {Title: "BY", Wide: true},
 	}}
 	for _, k := range keys {
 		expires := "never"
@@ -83,7 +83,7 @@ func (o *KeyListOptions) run(ctx context.Context) error {
 		if !k.LastUsed.IsZero() {
 			used = output.Age(now, k.LastUsed) + " ago"
 		}
-		g.Rows = append(g.Rows, []string{k.ID, k.Name, k.Role, output.Age(now, k.CreatedAt), expires, used, k.CreatedBy})
+		g.Rows = append(g.Rows, []string{k.ID, k.Name, k.Role, output.Age(now, k.CreatedAt), expires, used, strings.Join(k.Scope, ","), k.CreatedBy})
 	}
 	view.Table, view.Empty = g, "No keys."
 	return o.out.Print(ctx, o.env.Streams, view)
@@ -94,6 +94,7 @@ type KeyCreateOptions struct {
 	env     *command.Env
 	name    string
 	role    string
+	scope   []string
 	expires command.Duration
 	out     output.Flags
 }
@@ -105,8 +106,9 @@ func newKeyCreate(env *command.Env) *cobra.Command {
 		Short: "Create an API key and print its token, this once",
 		Long: `Create an API key and print its token. The server keeps only a hash, so the token
 is shown this once: pipe it to where it belongs.`,
-		Example: `  paragonctl key create ci --role developer --expires 90d | gh secret set PARAGON_TOKEN`,
-		Args:    command.Args(1, 1, "a name for the key"),
+		Example: `  paragonctl key create ci --role developer --expires 90d | gh secret set PARAGON_TOKEN
+  paragonctl key create shop-backend --role operator --scope runs.trigger,runs.read`,
+		Args: command.Args(1, 1, "a name for the key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
 			if !slices.Contains(roles, o.role) {
@@ -119,6 +121,7 @@ is shown this once: pipe it to where it belongs.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.role, "role", "", "what the key may do: "+strings.Join(roles, ", "))
+	cmd.Flags().StringSliceVar(&o.scope, "scope", nil, "only these of what the role may, such as runs.trigger,runs.read (default: all)")
 	cmd.Flags().Var(&o.expires, "expires", "end the key after this time, such as 90d (default: never)")
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp))
 	o.out.Register(cmd)
@@ -131,7 +134,7 @@ func (o *KeyCreateOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	req := api.CreateKeyRequest{Name: o.name, Role: o.role}
+	req := api.CreateKeyRequest{Name: o.name, Role: o.role, Scope: o.scope}
 	if o.expires > 0 {
 		req.ExpiresAt = o.env.Now().Add(time.Duration(o.expires)).UTC().Truncate(time.Second)
 	}

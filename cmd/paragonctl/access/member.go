@@ -59,7 +59,7 @@ func newMemberInvite(env *command.Env) *cobra.Command {
 		Use:   "invite EMAIL --role ROLE",
 		Short: "Invite somebody, and print the invitation's token, this once",
 		Long: `Invite somebody, and print the invitation's token. It counts for seven days and
-once: POST /v1/auth/accept takes it, with a name and a password.`,
+once: "auth accept" takes it, and so does a login with --device of that email.`,
 		Example: `  paragonctl member invite ada@example.org --role developer`,
 		Args:    command.Args(1, 1, "an email"),
 		RunE: func(cmd *cobra.Command, args []string) error {

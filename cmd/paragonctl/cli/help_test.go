@@ -98,6 +98,7 @@ func TestWhatAsksTakesYes(t *testing.T) {
 // What has no -o, and why.
 var withoutOutput = map[string]string{
 	"paragonctl audit export": "it prints JSON lines",
+	"paragonctl auth accept":  "it talks with a person; auth status says who is logged in",
 	"paragonctl auth login":   "it talks with a person; auth status says who is logged in",
 	"paragonctl auth logout":  "there is nothing to say of it",
 	"paragonctl completion":   "it prints a script",

@@ -122,7 +122,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 		manifest.NewExplain(env), manifest.NewSchema(env),
 	)
 	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), queue.NewQueue(env), run.NewEvent(env), dash.New(env))
-	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env), access.NewMember(env), access.NewAudit(env))
+	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env), access.NewProject(env), access.NewMember(env), access.NewAudit(env))
 	root.AddCommand(newVersion(env), newCompletion(env))
 
 	flags := root.PersistentFlags()

@@ -74,3 +74,43 @@ func (s *Server) logout(w http.ResponseWriter, _ *http.Request) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+func (s *Server) startDevice(w http.ResponseWriter, _ *http.Request) error {
+	return json.NewEncoder(w).Encode(api.DeviceLogin{DeviceCode: "d1", UserCode: "BCDF-GHJK", VerificationURI: "https://id.example.org/device", ExpiresAt: Now, Interval: 1})
+}
+
+func (s *Server) claimDevice(w http.ResponseWriter, r *http.Request) error {
+	return json.NewEncoder(w).Encode(api.DeviceAnswer{Status: api.DeviceDone, Session: &api.Session{Token: "pgs_ada", ExpiresAt: Now, Email: "ada@example.org", Name: "Ada"}})
+}
+
+func (s *Server) accept(w http.ResponseWriter, r *http.Request) error {
+	var req api.AcceptRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		return err
+	}
+	if req.Token != "pgi_new" {
+		return problem(http.StatusNotFound, schema.ProblemNotFound, "there is no such invitation")
+	}
+	return json.NewEncoder(w).Encode(api.Session{Token: "pgs_ada", ExpiresAt: Now, Email: "ada@example.org", Name: req.Name})
+}
+
+func (s *Server) createProject(w http.ResponseWriter, r *http.Request) error {
+	var req api.CreateProjectRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusCreated)
+	return json.NewEncoder(w).Encode(api.CreatedProject{Project: api.Project{Name: req.Name, Role: "owner"}, Token: "pgn_first"})
+}
+
+func (s *Server) rotateKey(w http.ResponseWriter, r *http.Request) error {
+	var req api.RotateKeyRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		return err
+	}
+	if req.OverlapSeconds != 3600 {
+		return problem(http.StatusBadRequest, schema.ProblemInvalid, "the test wants an hour")
+	}
+	w.WriteHeader(http.StatusCreated)
+	return json.NewEncoder(w).Encode(api.CreatedKey{Key: api.Key{ID: "k9", Name: "ada", Role: "owner", CreatedAt: Now}, Token: "pgn_rotated"})
+}

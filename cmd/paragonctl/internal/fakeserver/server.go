@@ -60,6 +60,11 @@ func Start() *Server {
 		"GET /v1/whoami":                                s.whoami,
 		"GET /v1/projects":                              s.listProjects,
 		"POST /v1/auth/login":                           s.login,
+		"POST /v1/projects":                             s.createProject,
+		"POST /v1/auth/device":                          s.startDevice,
+		"POST /v1/auth/device/token":                    s.claimDevice,
+		"POST /v1/auth/accept":                          s.accept,
+		"POST " + project + "/keys/{id}/rotate":         s.rotateKey,
 		"POST /v1/auth/logout":                          s.logout,
 		"GET /version":                                  s.version,
 		"POST " + project + "/apply":                    s.apply,
@@ -146,7 +151,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, handle func(http.
 		err = problem(503, schema.ProblemUnavailable, "Postgres is away")
 	case project == "broken":
 		err = problem(500, schema.ProblemInternal, "internal error")
-	case r.URL.Path == "/version", r.URL.Path == "/v1/auth/login":
+	case r.URL.Path == "/version", strings.HasPrefix(r.URL.Path, "/v1/auth/") && r.URL.Path != "/v1/auth/logout":
 		err = handle(w, r)
 	default:
 		err = s.authorize(r)
@@ -231,7 +236,7 @@ func (s *Server) createKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := api.Key{ID: fmt.Sprintf("k%d", len(s.keys)+1), Name: req.Name, Role: req.Role, CreatedAt: Now, CreatedBy: "ada", ExpiresAt: req.ExpiresAt}
+	key := api.Key{ID: fmt.Sprintf("k%d", len(s.keys)+1), Name: req.Name, Role: req.Role, Scope: req.Scope, CreatedAt: Now, CreatedBy: "ada", ExpiresAt: req.ExpiresAt}
 	s.keys = append(s.keys, key)
 	return answer(w, http.StatusCreated, api.CreatedKey{Key: key, Token: "pgn_new_" + key.ID})
 }

@@ -24,6 +24,7 @@ import (
 	"paragon/engine/queue"
 	"paragon/engine/schedule"
 	"paragon/engine/seal"
+	"paragon/engine/stats"
 	"paragon/engine/store"
 	"paragon/schema"
 	"paragon/schema/api"
@@ -82,6 +83,8 @@ type Daemon struct {
 	service   *execution.Service
 	rebuilder *execution.Rebuilder
 	operator  *execution.Operator
+	stats     *stats.Recorder
+	roller    *stats.Roller
 	flusher   *logs.Flusher
 	retention *logs.Retention
 	keeper    *execution.Keeper
@@ -138,10 +141,21 @@ func (d *Daemon) start(ctx context.Context) error {
 	}
 	d.cache = c
 	d.queue = queue.NewClient(o.Redis, queue.ClientOptions{})
+	d.stats = stats.NewRecorder(o.Redis, nil, d.log)
+	d.stats.Start(ctx)
 	if err := d.startRuns(ctx); err != nil {
 		return err
 	}
 	return d.open()
+}
+
+// projects are the names of all projects.
+func (d *Daemon) projects() []string {
+	var names []string
+	for _, p := range d.cache.Projects() {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 // startRuns starts the execution plane.
@@ -173,6 +187,8 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		d.rebuilder = r
 		d.operator = execution.NewOperator(d.service)
 		d.operator.Start(ctx)
+		d.roller = stats.NewRoller(o.Redis, d.projects, nil, d.log)
+		d.roller.Start(ctx)
 	}
 	if d.has(RoleFlusher) {
 		if err := d.flusher.Start(ctx); err != nil {
@@ -213,7 +229,7 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	}
 	w := execution.NewWorker(execution.WorkerOptions{
 		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: durably, Settle: d.settle(),
-		Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Log: d.log,
+		Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Stats: d.stats, Log: d.log,
 	})
 	if err := w.Start(ctx); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
@@ -250,6 +266,7 @@ func (d *Daemon) handler() (*http.Server, error) {
 	}
 	if d.has(RoleAPI) {
 		o.Runs, o.Fleet = d.service, d.service
+		o.Stats = stats.NewView(stats.NewReader(d.opts.Redis), stats.Sources{Queues: d.service.Queues, Workers: d.service.Workers}, nil)
 	}
 	server, err := httpapi.New(o)
 	if err != nil {
@@ -300,12 +317,16 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	if d.worker != nil {
 		step("the worker", d.worker.Stop(ctx))
 	}
+	step("counting", d.stats.Stop(ctx))
 	if d.outbound != nil {
 		d.outbound.Close()
 		d.sandbox.Close()
 	}
 	if d.operator != nil {
 		d.operator.Stop()
+	}
+	if d.roller != nil {
+		d.roller.Stop()
 	}
 	if d.rebuilder != nil {
 		step("the rebuilder", d.rebuilder.Stop(ctx))

@@ -159,8 +159,12 @@ func (s *segment) finish(end *interpret.End) error {
 			return err
 		}
 	}
-	if _, err := s.write(fields, on); err != nil || on.tell == "" {
+	if _, err := s.write(fields, on); err != nil {
 		return err
+	}
+	s.countEnd(run)
+	if on.tell == "" {
+		return nil
 	}
 	return tellCaller(s.w.writes, s.w.ledger, s.w.opts.Queue, run.ID, on.tell)
 }

@@ -79,6 +79,7 @@ const maxRecoveries = 3
 
 // run executes the segment.
 func (s *segment) run() {
+	s.countStart()
 	defer func() {
 		if p := recover(); p != nil {
 			// A bug of ours in one run must not end the others. The run stays
@@ -416,6 +417,7 @@ func (s *segment) attemptOutcome(ctx context.Context, action interpret.Action) i
 		TraceParent:    s.state.start.TraceParent,
 		Redact:         s.redact.String,
 	}
+	s.countAttempt(action)
 	started := s.w.opts.Now().UTC()
 	result, called := s.w.attempt(ctx, s, call, action.Chunk)
 	return interpret.Outcome{

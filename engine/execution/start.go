@@ -58,8 +58,9 @@ type state struct {
 	mail              []mail
 	signalCount       int64
 	ended             string // the record of the run as it ended
-	// fresh says that the run begins now, while workflows of its lane are paused.
-	fresh bool
+	// begins says that the run begins with this claim; fresh that it does while
+	// workflows of its lane are paused.
+	begins, fresh bool
 	// damage is what of the run can't be read; nil for none. It can't be
 	// executed then.
 	damage   error
@@ -123,7 +124,7 @@ func (s *state) take(field, value string) (err error) {
 	case fieldResponse:
 		s.response = json.RawMessage(value)
 	case fieldFresh:
-		s.fresh = true
+		s.begins, s.fresh = true, value == "1"
 	case fieldEnd:
 		s.ended = value
 	default:

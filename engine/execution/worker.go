@@ -12,6 +12,7 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/queue"
+	"paragon/engine/stats"
 	"paragon/engine/store"
 	"paragon/schema"
 	"paragon/workflows"
@@ -42,7 +43,9 @@ type WorkerOptions struct {
 	// ID identifies the worker; default a random one.
 	ID  string
 	Now func() time.Time
-	Log *slog.Logger
+	// Stats counts what the runs do; nil counts nothing.
+	Stats *stats.Recorder
+	Log   *slog.Logger
 }
 
 // Worker executes runs.

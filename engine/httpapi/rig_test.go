@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"paragon/engine/execution"
 	"paragon/engine/seal"
 	"paragon/engine/servicetest"
+	"paragon/engine/stats"
 	"paragon/engine/store"
 	"paragon/engine/store/sqlite"
 	"paragon/schema"
@@ -169,6 +171,7 @@ func (f *fakeRuns) count() int {
 
 // rig is a server over a real configuration and a fake execution plane.
 type rig struct {
+	stats  *stats.View
 	t      testing.TB
 	server *Server
 	config *config.Service
@@ -182,7 +185,7 @@ type rig struct {
 	tokens map[string]string // by role; "other" is of another project
 	log    *bytes.Buffer
 	now    time.Time
-	drain  bool
+	drain  atomic.Bool
 	checks []Check
 }
 
@@ -228,9 +231,15 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.cache.Stop(ctx) })
-	r.server, err = New(Options{Cache: r.cache, Config: r.config, Runs: r.runs, Fleet: &r.fleet, Now: func() time.Time { return r.now },
+	r.stats = stats.NewView(stats.NewReader(rdb), stats.Sources{
+		Queues: func(context.Context) ([]api.Queue, error) {
+			return []api.Queue{{Runs: 7, Oldest: r.now.Add(-time.Minute), Paused: true}}, nil
+		},
+		Workers: func(context.Context) ([]api.Worker, error) { return []api.Worker{{Alive: true, Running: 3}, {}}, nil },
+	}, func() time.Time { return r.now })
+	r.server, err = New(Options{Cache: r.cache, Config: r.config, Runs: r.runs, Fleet: &r.fleet, Stats: r.stats, Now: func() time.Time { return r.now },
 		Log: slog.New(slog.NewTextHandler(r.log, nil)), Version: api.Version{Version: "v0", Go: "go", Mode: "dev"},
-		Limits: Limits{Body: 10_000}, Draining: func() bool { return r.drain },
+		Limits: Limits{Body: 10_000}, Draining: r.drain.Load,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "paragon_up 1\n") }),
 		Checks: []Check{{Name: "sometimes", Required: true, Check: func(context.Context) error {
 			for _, c := range r.checks {

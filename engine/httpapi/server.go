@@ -11,6 +11,7 @@ import (
 	"paragon/engine/cache"
 	"paragon/engine/config"
 	"paragon/engine/execution"
+	"paragon/engine/stats"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -96,6 +97,8 @@ type Options struct {
 	Runs   Runs
 	// Fleet shows the workers; nil leaves the route out.
 	Fleet Fleet
+	// Stats shows the live numbers; nil leaves the routes out.
+	Stats *stats.View
 	// Checks are what /readyz asks.
 	Checks []Check
 	// Draining tells that the process is about to stop; /readyz then says so,

@@ -37,6 +37,7 @@ var weakest = map[string]string{
 	"listOperations": "viewer", "getOperation": "viewer", "cancelOperation": "operator",
 	"listQueues": "viewer", "listPaused": "viewer", "pauseQueue": "operator", "resumeQueue": "operator", "pauseWorkflow": "operator", "resumeWorkflow": "operator",
 	"listKeys": "developer", "createKey": "admin", "deleteKey": "admin", "listAudit": "admin",
+	"getStats": "viewer", "streamStats": "viewer",
 	"listWorkers":   "viewer",
 	"listWorkflows": "viewer", "getWorkflow": "viewer", "putWorkflow": "developer", "deleteWorkflow": "developer",
 	"listReleases": "viewer", "getRelease": "viewer", "compareReleases": "viewer", "rollbackRelease": "developer",
@@ -47,6 +48,7 @@ var weakest = map[string]string{
 
 func TestRolesAndRoutes(t *testing.T) {
 	r := newRig(t)
+	r.drain.Store(true) // a stream ends at once
 	seen := map[string]bool{}
 	expected := 0
 	for i := range r.server.routes {
@@ -226,13 +228,13 @@ func TestHealth(t *testing.T) {
 	if h.Status != "ok" || !h.Checks["sometimes"].OK || h.Checks["never"].OK || h.Checks["never"].Error == "" {
 		t.Errorf("%+v", h)
 	}
-	r.drain = true
+	r.drain.Store(true)
 	want(t, r.do("", "GET", "/readyz", ""), 503, &h)
 	if h.Status != "draining" {
 		t.Errorf("%+v", h)
 	}
 	want(t, r.do("", "GET", "/livez", ""), 200, nil)
-	r.drain = false
+	r.drain.Store(false)
 	r.checks = []Check{{Check: func(context.Context) error { return errors.New("redis: refused") }}}
 	want(t, r.do("", "GET", "/readyz", ""), 503, &h)
 	if h.Status != "unavailable" || h.Checks["sometimes"].Error != "redis: refused" {

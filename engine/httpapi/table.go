@@ -39,6 +39,7 @@ func (s *Server) table() []route {
 	list = append(list, s.accessRoutes()...)
 	list = append(list, s.steeringRoutes()...)
 	list = append(list, s.fleetRoutes()...)
+	list = append(list, s.statsRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
 	}

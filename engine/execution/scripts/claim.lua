@@ -5,12 +5,12 @@
 -- ARGV     now (ms), worker, priority, how many at most, then name and weight of
 --          projects whose weight is not 1
 -- returns  for each run: its id and all its fields, and 'nw' with one that
---          begins while workflows of the lane are paused
+--          begins: '1' while workflows of the lane are paused, else '0'
 local prefix = KEYS[1] .. ':'
 local now, worker, priority, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local turns = prefix .. 'turns:' .. priority
 local out, claimed = {}, {}
-local paused = redis.call('EXISTS', prefix .. 'paused') == 1
+local paused = tostring(redis.call('EXISTS', prefix .. 'paused'))
 
 local function weight(project)
   for i = 5, #ARGV, 2 do
@@ -31,7 +31,7 @@ local function claim(id)
   else
     redis.call('HSET', key, 'st', 'running', 'w', worker, 'f', fence, 'at', now)
     all[#all + 1], all[#all + 2] = 'at', now
-    if paused then all[#all + 1], all[#all + 2] = 'nw', '1' end
+    all[#all + 1], all[#all + 2] = 'nw', paused
   end
   all[at['st']], all[at['f']] = 'running', fence
   claimed[#claimed + 1] = id

@@ -1,0 +1,163 @@
+package stats
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"paragon/schema/api"
+)
+
+// Sources are what a View shows beside what was counted.
+type Sources struct {
+	Queues  func(ctx context.Context) ([]api.Queue, error)
+	Workers func(ctx context.Context) ([]api.Worker, error)
+}
+
+// View shows statistics as the API does. It is safe for concurrent use; what
+// it says of queues and workers is up to a second old, so that many who look
+// cost as little as one.
+type View struct {
+	reader  *Reader
+	sources Sources
+	now     func() time.Time
+
+	mu      sync.Mutex
+	looked  time.Time
+	queue   api.QueueStats
+	workers api.WorkerStats
+}
+
+// NewView makes a view.
+func NewView(reader *Reader, sources Sources, now func() time.Time) *View {
+	if now == nil {
+		now = time.Now
+	}
+	return &View{reader: reader, sources: sources, now: now}
+}
+
+const (
+	// defaultWindow is what is shown of a query that does not say.
+	defaultWindow = 5 * time.Minute
+	// trendParts is in how many parts a trend cuts the window.
+	trendParts = 30
+	// Lag is how long after a second has ended it is shown: its counts are
+	// written when it ends.
+	Lag = 250 * time.Millisecond
+)
+
+// Window shows what was counted in the window that a query asks for, up to the
+// last second that has ended.
+func (v *View) Window(ctx context.Context, project string, q api.StatsQuery) (*api.Stats, error) {
+	if q.Window <= 0 {
+		q.Window = defaultWindow
+	}
+	if q.Step == 0 {
+		q.Step = Second
+		if q.Window > keepSeconds {
+			q.Step = Minute
+		}
+	}
+	to := v.now().UTC().Add(-Lag).Truncate(Second)
+	return v.show(ctx, project, q, to.Add(-q.Window).Truncate(q.Step), to, true)
+}
+
+// Second shows what was counted in the second that ended last.
+func (v *View) Second(ctx context.Context, project string, q api.StatsQuery) (*api.Stats, error) {
+	q.Step = Second
+	to := v.now().UTC().Add(-Lag).Truncate(Second)
+	return v.show(ctx, project, q, to.Add(-Second), to, false)
+}
+
+func (v *View) show(ctx context.Context, project string, q api.StatsQuery, from, to time.Time, trends bool) (*api.Stats, error) {
+	points, err := v.reader.Points(ctx, project, q.Step, from, to)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.Stats{
+		From: from, To: to, StepSeconds: int(q.Step / Second),
+		Points: []api.StatsPoint{}, Workflows: []api.SeriesStats{}, Integrations: []api.SeriesStats{},
+	}
+	sum := Set{}
+	trend := map[Name][]int64{}
+	for _, p := range points {
+		for name, c := range p.Set {
+			if name.Kind == Workflow && q.Workflow != "" && name.Name != q.Workflow {
+				delete(p.Set, name)
+				continue
+			}
+			if trends {
+				if trend[name] == nil {
+					trend[name] = make([]int64, trendParts)
+				}
+				part := int(p.At.Sub(from) * trendParts / to.Sub(from))
+				trend[name][min(max(part, 0), trendParts-1)] += c.Ended()
+			}
+		}
+		out.Points = append(out.Points, api.StatsPoint{At: p.At, StatsNumbers: numbersOf(p.Set.Total(Workflow))})
+		sum.Merge(p.Set)
+	}
+	out.Total = numbersOf(sum.Total(Workflow))
+	for name, c := range sum {
+		series := api.SeriesStats{Name: name.Name, StatsNumbers: numbersOf(c), Trend: trend[name]}
+		if name.Kind == Workflow {
+			out.Workflows = append(out.Workflows, series)
+		} else {
+			out.Integrations = append(out.Integrations, series)
+		}
+	}
+	byName := func(a, b api.SeriesStats) int { return strings.Compare(a.Name, b.Name) }
+	slices.SortFunc(out.Workflows, byName)
+	slices.SortFunc(out.Integrations, byName)
+	out.Queue, out.Workers, err = v.look(ctx)
+	return out, err
+}
+
+func numbersOf(c *Counts) api.StatsNumbers {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return api.StatsNumbers{
+		Started: c.Started, Succeeded: c.Succeeded, Failed: c.Failed, Canceled: c.Canceled,
+		Attempts: c.Attempts, Retried: c.Retried,
+		DurationP50Ms: ms(c.Duration.Quantile(0.5)), DurationP99Ms: ms(c.Duration.Quantile(0.99)),
+		WaitP50Ms: ms(c.Wait.Quantile(0.5)), WaitP99Ms: ms(c.Wait.Quantile(0.99)),
+	}
+}
+
+// look reads queues and workers, at most once a second.
+func (v *View) look(ctx context.Context) (api.QueueStats, api.WorkerStats, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if now := v.now(); now.Sub(v.looked).Abs() < Second-Lag {
+		return v.queue, v.workers, nil
+	}
+	queues, err := v.sources.Queues(ctx)
+	if err != nil {
+		return v.queue, v.workers, fmt.Errorf("look at the queues: %w", err)
+	}
+	workers, err := v.sources.Workers(ctx)
+	if err != nil {
+		return v.queue, v.workers, fmt.Errorf("look at the workers: %w", err)
+	}
+	v.looked, v.queue, v.workers = v.now(), api.QueueStats{}, api.WorkerStats{}
+	for _, q := range queues {
+		v.queue.Runs += q.Runs
+		if q.Paused {
+			v.queue.Paused++
+		}
+		if !q.Oldest.IsZero() && (v.queue.Oldest.IsZero() || q.Oldest.Before(v.queue.Oldest)) {
+			v.queue.Oldest = q.Oldest
+		}
+	}
+	for _, w := range workers {
+		v.workers.Running += w.Running
+		if w.Alive {
+			v.workers.Alive++
+		} else {
+			v.workers.Silent++
+		}
+	}
+	return v.queue, v.workers, nil
+}

@@ -1,0 +1,129 @@
+// Package deploy_test checks the files with which Paragon is installed against
+// the program that they start.
+package deploy_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+var files = []string{"Dockerfile", "compose.yaml", "systemd/paragond.service", "systemd/paragond@.service"}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// The files set variables and start commands that paragond has.
+func TestFilesNameWhatParagondKnows(t *testing.T) {
+	bin := t.TempDir() + "/paragond"
+	if out, err := exec.Command("go", "build", "-o", bin, "../cmd/paragond").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	help := func(args ...string) string {
+		out, err := exec.Command(bin, append(args, "--help")...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("paragond %v --help: %v", args, err)
+		}
+		return string(out)
+	}
+	serve := help("serve")
+	variable := regexp.MustCompile(`\bPARAGON_[A-Z_]+\b`)
+	for _, file := range files {
+		for _, name := range variable.FindAllString(read(t, file), -1) {
+			if !strings.Contains(serve, name) {
+				t.Errorf("%s sets %s, which `paragond serve` does not know", file, name)
+			}
+		}
+	}
+	for name, s := range load(t).Services {
+		if len(s.Command) == 0 || !strings.HasPrefix(s.Image, "paragon:") {
+			continue
+		}
+		text := help(s.Command[0])
+		if !strings.Contains(text, "paragond "+s.Command[0]) {
+			t.Errorf("compose.yaml: service %s starts `paragond %s`, which does not exist", name, s.Command[0])
+		}
+		for _, flag := range s.Command[1:] {
+			if !strings.Contains(text, flag) {
+				t.Errorf("compose.yaml: service %s gives %s, which `paragond %s` does not know", name, flag, s.Command[0])
+			}
+		}
+	}
+}
+
+type compose struct {
+	Services map[string]struct {
+		Image       string   `yaml:"image"`
+		Command     []string `yaml:"command"`
+		ReadOnly    bool     `yaml:"read_only"`
+		CapDrop     []string `yaml:"cap_drop"`
+		StopGrace   string   `yaml:"stop_grace_period"`
+		Environment map[string]string
+		DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
+	}
+}
+
+func load(t *testing.T) compose {
+	t.Helper()
+	var c compose
+	if err := yaml.Unmarshal([]byte(read(t, "compose.yaml")), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestComposeKeepsJobsAndDropsRights(t *testing.T) {
+	c := load(t)
+	redis := strings.Join(c.Services["redis"].Command, " ")
+	for _, setting := range []string{"--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction"} {
+		if !strings.Contains(redis, setting) {
+			t.Errorf("redis is started without %s: %s", setting, redis)
+		}
+	}
+	for _, name := range []string{"migrate", "paragond", "bootstrap"} {
+		s := c.Services[name]
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.StopGrace != "45s" {
+			t.Errorf("%s: read_only %v, cap_drop %v, stop_grace_period %s", name, s.ReadOnly, s.CapDrop, s.StopGrace)
+		}
+	}
+	if got := c.Services["paragond"].DependsOn["migrate"].Condition; got != "service_completed_successfully" {
+		t.Errorf("paragond waits for migrate: %q", got)
+	}
+}
+
+// Both units run the daemon with the same rights, which are few, and give it
+// the time that a shutdown takes.
+func TestUnitsAreHardened(t *testing.T) {
+	settings := func(path string) []string {
+		var out []string
+		for line := range strings.Lines(read(t, path)) {
+			line = strings.TrimSpace(line)
+			if key, _, ok := strings.Cut(line, "="); ok && line[0] != '#' &&
+				!slices.Contains([]string{"Description", "ExecStart", "EnvironmentFile"}, key) {
+				out = append(out, line)
+			}
+		}
+		return out
+	}
+	all, one := settings(files[2]), settings(files[3])
+	if !slices.Equal(all, one) {
+		t.Errorf("the units differ:\n%v\n%v", all, one)
+	}
+	for _, want := range []string{"DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=",
+		"SystemCallFilter=@system-service", "MemoryDenyWriteExecute=yes", "TimeoutStopSec=45"} {
+		if !slices.Contains(all, want) {
+			t.Errorf("the units lack %s", want)
+		}
+	}
+}

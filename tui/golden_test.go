@@ -112,7 +112,7 @@ func TestGoldens(t *testing.T) {
 		for _, size := range widths {
 			t.Run(fmt.Sprintf("%s-%d", v.name, size[0]), func(t *testing.T) {
 				server := story()
-				if v.name == "overview" {
+				if v.name == "overview" || v.name == "workflows" {
 					server = busy()
 				}
 				r := newRig(t, server, look("default", false))

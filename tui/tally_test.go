@@ -80,3 +80,23 @@ func TestTheOverviewRemembers(t *testing.T) {
 		t.Errorf("only %d steps show all of their runs: %v", whole, v.points[50:])
 	}
 }
+
+// The list of workflows has what was counted of each, and can be sorted by it.
+func TestWorkflowsHaveNumbers(t *testing.T) {
+	r := newRig(t, some())
+	r.goTo(":workflows⏎")
+	r.frame()
+	r.shows("lead-sync")
+	l := latelyOf([]*schema.Run{
+		{Status: schema.RunFailed, CreatedAt: noon.Add(-time.Minute), EndedAt: &noon},
+		{Status: schema.RunSucceeded, CreatedAt: noon.Add(-time.Second), EndedAt: &noon},
+		{Status: schema.RunRunning, CreatedAt: noon},
+	}, noon, noon.Add(-tallyOver))
+	if l.runs != 3 || l.failing != 50 || l.p99 != 60 || len(l.accepted) != int(tallyOver/tallyStep) {
+		t.Errorf("%+v", l)
+	}
+	r.press("s", "s")
+	r.shows("runs▼")
+	r.press("s")
+	r.shows("fail %▼")
+}

@@ -73,7 +73,7 @@ var shots = []shot{
 	{"runs-120", 120, 32, [][2]string{{":runs\r", "lead-sync"}}},
 	{"runs-80", 80, 24, [][2]string{{":runs\r", "lead-sync"}}},
 	{"queues-120", 120, 22, [][2]string{{":queues\r", "0/normal"}, {"jP", "Pause queue 0/normal"}}},
-	{"workers-120", 120, 12, [][2]string{{":workers\r", "alive"}}},
+	{"workers-120", 120, 18, [][2]string{{":workers\r", "alive"}}},
 	{"failures-120", 120, 24, [][2]string{{":failures\r", "lead-sync"}}},
 	{"run-120", 120, 36, [][2]string{{":runs\r", "lead-sync"}, {"/workflow:lead-sync status:failed\r", "1 of "}, {"\r", "timeline"}, {"jjj", "Attempt 1"}}},
 	{"run-80", 80, 30, [][2]string{{":runs\r", "lead-sync"}, {"/workflow:lead-sync status:failed\r", "1 of "}, {"\r", "timeline"}, {"jj", "Attempt 1"}}},

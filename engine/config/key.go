@@ -95,17 +95,10 @@ func (s *Service) CreateKey(ctx context.Context, actor Actor, project string, re
 // ListKeys lists a project's keys, oldest first.
 func (s *Service) ListKeys(ctx context.Context, project string) ([]api.Key, error) {
 	list := []api.Key{}
-	_, err := s.store.Update(ctx, project, func(tx store.ConfigTx) error {
-		list = list[:0]
-		if _, err := s.project(ctx, tx, project); err != nil {
-			return err
-		}
-		keys, err := tx.Keys(ctx)
-		for _, k := range keys {
-			list = append(list, shownKey(k))
-		}
-		return err
-	})
+	keys, err := s.store.KeysOf(ctx, project)
+	for _, k := range keys {
+		list = append(list, shownKey(k))
+	}
 	slices.SortStableFunc(list, func(a, b api.Key) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	return list, storeError("list keys", err)
 }
@@ -113,6 +106,7 @@ func (s *Service) ListKeys(ctx context.Context, project string) ([]api.Key, erro
 // DeleteKey ends a key. The last owner key can't go, since nobody could then
 // make another, nor one that may more than the actor.
 func (s *Service) DeleteKey(ctx context.Context, actor Actor, project, id string) error {
+	var refused error
 	version, err := s.store.Update(ctx, project, func(tx store.ConfigTx) error {
 		keys, err := tx.Keys(ctx)
 		if err != nil {
@@ -124,7 +118,8 @@ func (s *Service) DeleteKey(ctx context.Context, actor Actor, project, id string
 		}
 		key := keys[at]
 		if !actor.Role.mayGrant(Role(key.Role)) {
-			return forbidden("role %s can't delete a key of role %s", actor.Role, key.Role)
+			refused = forbidden("role %s can't delete a key of role %s", actor.Role, key.Role)
+			return refused
 		}
 		// The program itself may: it makes another at once.
 		if !actor.isSystem() && Role(key.Role) == RoleOwner {
@@ -141,6 +136,10 @@ func (s *Service) DeleteKey(ctx context.Context, actor Actor, project, id string
 		}
 		return s.audit(ctx, tx, actor, "delete", "key/"+id, map[string]string{"name": key.Name, "role": key.Role})
 	})
+	if refused != nil && errors.Is(err, refused) {
+		s.Refused(ctx, actor, project, "delete", "key/"+id, refused.Error()) // after the transaction, which took it back
+		return err
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return notFound("there is no key %s", id)
 	}

@@ -22,26 +22,22 @@ const invitationLife = 7 * 24 * time.Hour
 
 // Members lists a project's members, then who is invited.
 func (s *Service) Members(ctx context.Context, project string) ([]api.Member, error) {
-	list := []api.Member{}
-	_, err := s.store.Update(ctx, project, func(tx store.ConfigTx) error {
-		list = list[:0]
-		if _, err := s.project(ctx, tx, project); err != nil {
-			return err
-		}
-		members, err := tx.Members(ctx)
-		if err != nil {
-			return err
-		}
-		for _, m := range members {
-			list = append(list, api.Member{Email: m.Email, Name: m.Name, Role: m.Role, Status: api.MemberActive, AddedAt: m.AddedAt, AddedBy: m.AddedBy})
-		}
-		invitations, err := tx.Invitations(ctx)
-		for _, i := range invitations {
-			list = append(list, api.Member{Email: i.Email, Role: i.Role, Status: api.MemberInvited, AddedAt: i.CreatedAt, AddedBy: i.CreatedBy, ExpiresAt: i.ExpiresAt})
-		}
-		return err
-	})
-	return list, storeError("list members", err)
+	members, err := s.store.MembersOf(ctx, project)
+	if err != nil {
+		return nil, storeError("list members", err)
+	}
+	invitations, err := s.store.InvitationsOf(ctx, project)
+	if err != nil {
+		return nil, storeError("list members", err)
+	}
+	list := make([]api.Member, 0, len(members)+len(invitations))
+	for _, m := range members {
+		list = append(list, api.Member{Email: m.Email, Name: m.Name, Role: m.Role, Status: api.MemberActive, AddedAt: m.AddedAt, AddedBy: m.AddedBy})
+	}
+	for _, i := range invitations {
+		list = append(list, api.Member{Email: i.Email, Role: i.Role, Status: api.MemberInvited, AddedAt: i.CreatedAt, AddedBy: i.CreatedBy, ExpiresAt: i.ExpiresAt})
+	}
+	return list, nil
 }
 
 // Invite makes an invitation and returns its token, the one time it is known.

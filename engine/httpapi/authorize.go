@@ -52,6 +52,7 @@ func (s *Server) authorize(r *request) error {
 	}
 	c, err := s.authenticate(r.Request)
 	if err != nil {
+		s.stranger(r, err)
 		return err
 	}
 	r.caller = c

@@ -118,13 +118,14 @@ type Options struct {
 
 // Server serves the API. It holds no state of its own and starts nothing.
 type Server struct {
-	opts    Options
-	limits  Limits
-	log     *slog.Logger
-	now     func() time.Time
-	mux     *http.ServeMux
-	routes  []route
-	openAPI []byte
+	opts      Options
+	limits    Limits
+	log       *slog.Logger
+	now       func() time.Time
+	mux       *http.ServeMux
+	routes    []route
+	openAPI   []byte
+	strangers strangers
 }
 
 // New returns a server.

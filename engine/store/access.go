@@ -56,6 +56,11 @@ type Access interface {
 	Roles(ctx context.Context, person string) (map[string]string, error)
 	// PersonByEmail returns a person, or ErrNotFound.
 	PersonByEmail(ctx context.Context, email string) (*Person, error)
+	// KeysOf lists a project's keys by id, MembersOf its members by email, and
+	// InvitationsOf who is invited, by email. They hold no update up.
+	KeysOf(ctx context.Context, project string) ([]Key, error)
+	MembersOf(ctx context.Context, project string) ([]Member, error)
+	InvitationsOf(ctx context.Context, project string) ([]Invitation, error)
 }
 
 // AccessTx is the part of a transaction that is about people. None of it

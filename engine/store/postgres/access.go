@@ -43,6 +43,28 @@ func (s *Store) Roles(ctx context.Context, person string) (map[string]string, er
 	return roles, s.wrap(ctx, "read a person's roles", err)
 }
 
+// KeysOf lists a project's keys.
+func (s *Store) KeysOf(ctx context.Context, project string) ([]store.Key, error) {
+	found, err := list(ctx, s.pool, scanKey, selectKey+` WHERE project = $1 ORDER BY id`, project)
+	return found, s.wrap(ctx, "list the keys", err)
+}
+
+// MembersOf lists a project's members.
+func (s *Store) MembersOf(ctx context.Context, project string) ([]store.Member, error) {
+	found, err := list(ctx, s.pool, scanMember, selectMember, project)
+	return found, s.wrap(ctx, "list the members", err)
+}
+
+// InvitationsOf lists who is invited to a project.
+func (s *Store) InvitationsOf(ctx context.Context, project string) ([]store.Invitation, error) {
+	found, err := list(ctx, s.pool, scanInvitation, selectInvitation+` WHERE project = $1 ORDER BY email`, project)
+	return found, s.wrap(ctx, "list the invitations", err)
+}
+
+// selectMember selects the members of a project.
+const selectMember = selectPerson + `, m.project, m.role, m.added_at, m.added_by
+	FROM members m JOIN people p ON p.id = m.person WHERE m.project = $1 ORDER BY p.email`
+
 func (c *configTx) PutPerson(ctx context.Context, p store.Person) error {
 	rows, err := c.run(ctx, "write a person", `INSERT INTO people (id, email, name, password, created_at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (email) DO UPDATE SET name = excluded.name, password = excluded.password WHERE people.id = excluded.id`,
@@ -54,8 +76,7 @@ func (c *configTx) PutPerson(ctx context.Context, p store.Person) error {
 }
 
 func (c *configTx) Members(ctx context.Context) ([]store.Member, error) {
-	found, err := list(ctx, c.tx, scanMember, selectPerson+`, m.project, m.role, m.added_at, m.added_by
-		FROM members m JOIN people p ON p.id = m.person WHERE m.project = $1 ORDER BY p.email`, c.project)
+	found, err := list(ctx, c.tx, scanMember, selectMember, c.project)
 	return found, c.store.wrap(ctx, "list the members", err)
 }
 

@@ -89,6 +89,8 @@ func testPeople(t *testing.T, open opener) {
 		must(t, tx.PutMember(ctx, member(bob, "", "developer")))
 		equal(t, "members", got(tx.Members(ctx))(t), []store.Member{member(ada, "north", "owner"), member(bob, "north", "developer")})
 	})
+	equal(t, "members, read alone", got(s.MembersOf(ctx, "north"))(t), []store.Member{member(ada, "north", "owner"), member(bob, "north", "developer")})
+	equal(t, "members of nothing", len(got(s.MembersOf(ctx, "nowhere"))(t)), 0)
 	if version != 0 {
 		t.Errorf("people count as a change of configuration: version %d", version)
 	}
@@ -116,6 +118,9 @@ func testPeople(t *testing.T, open opener) {
 	update(t, s, "north", func(ctx context.Context, tx store.ConfigTx) {
 		must(t, tx.PutInvitation(ctx, invitation))
 		must(t, tx.PutInvitation(ctx, again))
+	})
+	equal(t, "invitations, read alone", got(s.InvitationsOf(ctx, "north"))(t), []store.Invitation{again})
+	update(t, s, "north", func(ctx context.Context, tx store.ConfigTx) {
 		equal(t, "invitations", got(tx.Invitations(ctx))(t), []store.Invitation{again})
 		equal(t, "invitations of an email", got(tx.InvitationsTo(ctx, "eve@example.org", nil))(t), []store.Invitation{again, elsewhere})
 		equal(t, "an invitation by its token", got(tx.InvitationsTo(ctx, "", []byte{3}))(t), []store.Invitation{elsewhere})

@@ -137,6 +137,7 @@ func testKeys(t *testing.T, open opener) {
 	bare := store.Key{ID: "k2", Project: project, CreatedAt: epoch}
 	keys := func() (all []store.Key) {
 		update(t, s, project, func(ctx context.Context, tx store.ConfigTx) { all = got(tx.Keys(ctx))(t) })
+		equal(t, "keys, read alone", got(s.KeysOf(t.Context(), project))(t), all)
 		return all
 	}
 	update(t, s, project, func(ctx context.Context, tx store.ConfigTx) {

@@ -51,7 +51,7 @@ func newWorkflows() *listing[workflowRow] {
 				{title: "accepted, 5m", width: spark, drop: 1, text: func(a *App, w workflowRow) string {
 					return a.theme.Paint(theme.First, plot.Sparkline(w.accepted, spark, a.theme.Levels, 0))
 				}},
-				{title: "fail %", width: 6, right: true, text: func(a *App, w workflowRow) string {
+				{title: "fail %", width: 7, right: true, text: func(a *App, w workflowRow) string {
 					role := theme.Text
 					if w.failing > 0 {
 						role = theme.Bad

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -87,10 +88,18 @@ func TestRedirectToPrivateAddressIsRefused(t *testing.T) {
 		http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound)
 	})
 	c := client(t) // loopback only, for the server itself
-	for _, to := range []string{"http://169.254.169.254/latest/meta-data", "http://10.0.0.1/", "http://[::ffff:10.0.0.1]/"} {
-		_, err := c.Do(context.Background(), request(t, "GET", s.URL+"/?to="+to, ""), exchange.Options{})
-		if exchange.KindOf(err) != exchange.KindBlocked {
-			t.Errorf("%s: %v", to, err)
+	for _, to := range []string{
+		"http://169.254.169.254/latest/meta-data", "http://10.0.0.1/", "http://[::ffff:10.0.0.1]/", "http://[fe80::1]/", "http://[fd00:ec2::254]/",
+		"http://[64:ff9b::a9fe:a9fe]/", "http://[64:ff9b::a00:1]/", "http://[2002:a00:1::1]/", "http://[2002:a9fe:a9fe::]/", "http://[::]/",
+	} {
+		// Each hop is dialed, and so decided, for itself: the first let through
+		// does not vouch for the second.
+		first := s.URL + "/?to=" + url.QueryEscape(to)
+		for hops, from := range []string{first, s.URL + "/?to=" + url.QueryEscape(first)} {
+			_, err := c.Do(context.Background(), request(t, "GET", from, ""), exchange.Options{})
+			if exchange.KindOf(err) != exchange.KindBlocked {
+				t.Errorf("%s after %d redirects: %v", to, hops+1, err)
+			}
 		}
 	}
 	for _, to := range []string{"file:///etc/passwd", "ftp://127.0.0.1/", "http:///x"} {

@@ -23,7 +23,7 @@ type workflowRow struct {
 
 // newWorkflows lists the workflows, with what the overview counted of each.
 func newWorkflows() *listing[workflowRow] {
-	const spark = 16
+	const spark = 14
 	name := func(w workflowRow) string { return w.Metadata.Name }
 	return &listing[workflowRow]{
 		title:   "workflows",

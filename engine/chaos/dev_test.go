@@ -178,3 +178,63 @@ func TestDevIsKilledAfterAnEnd(t *testing.T) {
 		}
 	}
 }
+
+// secretive sends on what its first step made of a secret.
+const secretive = `
+apiVersion: paragon/v1
+kind: Secret
+metadata: {name: TOKEN}
+spec: {value: "planted-secret-7"}
+---
+apiVersion: paragon/v1
+kind: Workflow
+metadata: {name: secretive}
+spec:
+  steps:
+    - {id: made, set: {text: "${{ 'with ' + secrets.TOKEN }}"}}
+    - {id: rest, waitFor: {event: go.on, timeout: 1h}}
+    - {id: sent, request: {method: POST, url: %s, body: {text: "${{ steps.made.text }}"}}}
+`
+
+// TestDevIsKilledWithASecretInAResult kills ` + "`paragond dev`" + ` while a run waits
+// that has a secret in a result: the run goes on with the secret, and not with
+// what history shows in its place.
+func TestDevIsKilledWithASecretInAResult(t *testing.T) {
+	far := newFarSide(t)
+	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
+	t.Cleanup(p.cleanup)
+	p.start()
+	client := api.New(p.url(), p.log.token)
+	defer client.Close()
+	file := api.File{Name: "secretive.yaml", Content: fmt.Sprintf(secretive, far.url())}
+	if _, err := client.Apply(t.Context(), api.ApplyRequest{Files: []api.File{file}}, api.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	run, err := client.Trigger(t.Context(), "secretive", api.TriggerRequest{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for run.Status != schema.RunWaiting {
+		if run, err = client.Run(t.Context(), run.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.kill()
+	p.start()
+	again := api.New(p.url(), p.log.token)
+	defer again.Close()
+	if _, err := again.SendEvent(t.Context(), api.EventRequest{Name: "go.on"}); err != nil {
+		t.Fatal(err)
+	}
+	if run, err = again.WaitRun(t.Context(), run.ID); err != nil || run.Status != schema.RunSucceeded {
+		t.Fatalf("the run is %+v (%v)", run, err)
+	}
+	for _, o := range far.history() {
+		if o.step() != "sent" || !strings.Contains(string(o.body), "with planted-secret-7") {
+			t.Errorf("the far side was sent %q by step %s", o.body, o.step())
+		}
+	}
+	if seen := far.steps(run.ID); !slices.Equal(seen, []string{"sent"}) {
+		t.Errorf("the far side saw %v", seen)
+	}
+}

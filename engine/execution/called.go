@@ -29,19 +29,22 @@ func calledRun(rec *schema.StepRecord) string {
 // record of each step, and the words of called runs that the run may have
 // missed, to be told once it is back. A call whose run is nowhere any more is
 // left out: it is made again, under the same idempotency key.
-func (in *intake) recall(ctx context.Context, project, id string) (history []schema.StepRecord, missed []signal, err error) {
-	recs, err := in.runs.Steps(ctx, project, id)
+func (in *intake) recall(ctx context.Context, id string, s *start) (history []schema.StepRecord, missed []signal, err error) {
+	recs, err := in.runs.Steps(ctx, s.Project, id)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, rec := range latest(recs) {
+		if madeAgain(&rec) && in.hides(ctx, s) {
+			continue
+		}
 		if called := calledRun(&rec); called != "" {
 			st, err := in.ledger.load(ctx, called)
 			if err != nil {
 				return nil, nil, err
 			}
 			if st == nil {
-				word, err := endOf(ctx, in.runs, project, called, rec.Path)
+				word, err := endOf(ctx, in.runs, s.Project, called, rec.Path)
 				if err != nil {
 					return nil, nil, err
 				}

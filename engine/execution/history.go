@@ -68,6 +68,14 @@ func before(wf *workflows.Workflow, recs []schema.StepRecord, step string) ([]sc
 	}
 	out := latest(ended)
 	for i := range out {
+		if len(wf.Secrets) > 0 && hidden(&out[i]) {
+			return nil, &schema.Problem{
+				Type: schema.ProblemConflict, Title: "Conflict", Status: 409,
+				Detail: "the result of step " + out[i].Step + " held a secret, which history does not keep: replay from the start, or from step " + out[i].Step,
+			}
+		}
+	}
+	for i := range out {
 		out[i].Attempt = 0 // the attempts were the other run's
 	}
 	return out, nil

@@ -116,7 +116,7 @@ func (in *intake) write(ctx context.Context, d draft) (id string, s *start, know
 			// has just lost it: this is the same request again, so it goes on in
 			// its place, from what the store knows of it.
 			d.id, row.ID = holder, holder
-			if d.history, missed, err = in.recall(ctx, d.start.Project, holder); err != nil {
+			if d.history, missed, err = in.recall(ctx, holder, d.start); err != nil {
 				return "", nil, false, unavailable("the run could not be put back: the SQL store or Redis does not answer", err)
 			}
 		}

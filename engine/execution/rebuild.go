@@ -155,7 +155,7 @@ func (r *Rebuilder) restoreOne(ctx context.Context, row store.AcceptedRun) (int,
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return 0, err
 	}
-	history, missed, err := s.intake.recall(ctx, row.Project, row.ID)
+	history, missed, err := s.intake.recall(ctx, row.ID, &st)
 	if err != nil {
 		return 0, err
 	}

@@ -192,8 +192,9 @@ metadata: {name: secretive}
 spec:
   steps:
     - {id: made, set: {text: "${{ 'with ' + secrets.TOKEN }}"}}
+    - {id: more, function: {source: "return {text: steps.made.text + '!'}"}}
     - {id: rest, waitFor: {event: go.on, timeout: 1h}}
-    - {id: sent, request: {method: POST, url: %s, body: {text: "${{ steps.made.text }}"}}}
+    - {id: sent, request: {method: POST, url: %s, body: {text: "${{ steps.made.text }}", more: "${{ steps.more.text }}"}}}
 `
 
 // TestDevIsKilledWithASecretInAResult kills ` + "`paragond dev`" + ` while a run waits
@@ -230,7 +231,7 @@ func TestDevIsKilledWithASecretInAResult(t *testing.T) {
 		t.Fatalf("the run is %+v (%v)", run, err)
 	}
 	for _, o := range far.history() {
-		if o.step() != "sent" || !strings.Contains(string(o.body), "with planted-secret-7") {
+		if o.step() != "sent" || !strings.Contains(string(o.body), `"more":"with planted-secret-7!"`) {
 			t.Errorf("the far side was sent %q by step %s", o.body, o.step())
 		}
 	}

@@ -37,7 +37,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nTry: %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newDev(), newServe(), newMigrate(), newBootstrap(), newRotateMasterKey(), newRotateDataKey(), newVersion())
+	root.AddCommand(newDev(), newServe(), newMigrate(), newBootstrap(), newRotateMasterKey(), newRotateDataKey(), newDoctor(), newVersion())
 	return root
 }
 

@@ -123,7 +123,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 	)
 	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), queue.NewQueue(env), run.NewEvent(env), dash.New(env))
 	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env), access.NewProject(env), access.NewMember(env), access.NewAudit(env))
-	root.AddCommand(newVersion(env), newCompletion(env))
+	root.AddCommand(newVersion(env), newDoctor(env), newCompletion(env))
 
 	flags := root.PersistentFlags()
 	flags.StringVar(&env.Flags.Server, "server", "", "address of the server")

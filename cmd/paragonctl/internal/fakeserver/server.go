@@ -104,6 +104,7 @@ func Start() *Server {
 	for pattern, handle := range s.steering(project) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
 	}
+	mux.HandleFunc("GET /readyz", s.ready) // open to everybody
 	s.Server = httptest.NewServer(mux)
 	return s
 }
@@ -221,6 +222,12 @@ func (s *Server) whoami(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) version(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, http.StatusOK, api.Version{Version: "v0.0.0-fake", Go: "go1", Mode: "dev"})
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	_ = answer(w, http.StatusOK, api.Readiness{Status: "ok", Checks: map[string]api.ReadinessCheck{
+		"log": {Error: "the history waits"},
+	}})
 }
 
 func (s *Server) listKeys(w http.ResponseWriter, _ *http.Request) error {

@@ -13,14 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"paragon/engine/daemon"
+	"paragon/engine/servicetest"
 	"paragon/schema"
 	"paragon/schema/api"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { servicetest.Main(m) }
 
 // dev is a `paragond dev` in this process.
 type dev struct {

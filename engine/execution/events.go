@@ -217,21 +217,23 @@ func eventSignal(raw string) []byte {
 	return payload
 }
 
-// performEmit sends the event of an emit step.
+// performEmit sends the event of an emit step, without the values of secrets:
+// an event is stored, and becomes the input of other runs.
 func (w *Worker) performEmit(ctx context.Context, s *segment, call steps.Call) steps.Outcome {
 	emission, err := steps.EmissionOf(call)
 	if err != nil {
 		return steps.FailedExpression(err)
 	}
 	done, err := w.bus.publish(ctx, Event{Project: call.Project, Actor: "run " + call.Run, TraceParent: call.TraceParent,
-		ID: emission.ID, Name: emission.Name, Data: emission.Data})
+		ID: s.redact.String(emission.ID), Name: s.redact.String(emission.Name), Data: s.redact.JSON(emission.Data)})
 	if err != nil {
 		return w.failedInside(ctx, err)
 	}
 	return steps.Started(done.ID)
 }
 
-// performCall starts the run of a call step.
+// performCall starts the run of a call step. Its input has no values of
+// secrets, since an input is stored and shown: the called run reads its own.
 func (w *Worker) performCall(ctx context.Context, s *segment, call steps.Call) (steps.Outcome, string) {
 	input, err := steps.CallInput(call)
 	if err != nil {
@@ -242,7 +244,7 @@ func (w *Worker) performCall(ctx context.Context, s *segment, call steps.Call) (
 		by = &caller{Run: call.Run, Path: call.Path}
 	}
 	req := Request{
-		Project: call.Project, Workflow: call.Step.Spec.Call.Workflow, Input: input, TraceParent: call.TraceParent,
+		Project: call.Project, Workflow: call.Step.Spec.Call.Workflow, Input: s.redact.JSON(input), TraceParent: call.TraceParent,
 		Trigger:        schema.Trigger{Kind: "call", ID: call.Path, Parent: call.Run},
 		IdempotencyKey: "call/" + call.IdempotencyKey,
 	}

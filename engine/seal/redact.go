@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -19,8 +20,8 @@ const minSecret = 4
 
 // Redactor replaces the plaintexts of secrets by ***: as they are, in base64
 // (standard and URL alphabet, with and without padding, also in the middle of
-// a longer encoded text such as basic authentication), URL-encoded and
-// JSON-escaped. Values shorter than 4 bytes are left alone. A nil Redactor
+// a longer encoded text such as basic authentication), as hexadecimal digits,
+// URL-encoded and JSON-escaped. Values shorter than 4 bytes are left alone. A nil Redactor
 // changes nothing. It is immutable and safe for concurrent use.
 type Redactor struct {
 	// starts has a bit for each pair of bytes that a pattern begins with, and
@@ -83,6 +84,8 @@ func forms(s string) []string {
 			out = append(out, strings.Trim(strings.TrimSuffix(b.String(), "\n"), `"`))
 		}
 	}
+	digits := hex.EncodeToString([]byte(s))
+	out = append(out, digits, strings.ToUpper(digits))
 	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 		out = append(out, enc.EncodeToString([]byte(s)))
 		// In the middle of a longer text the secret begins 0, 1 or 2 bytes into

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -19,6 +20,8 @@ func TestRedactString(t *testing.T) {
 		"base64":        "a " + base64.StdEncoding.EncodeToString([]byte(secret)) + " b",
 		"base64 raw":    "a " + base64.RawStdEncoding.EncodeToString([]byte(secret)) + " b",
 		"base64 url":    "a " + base64.URLEncoding.EncodeToString([]byte(secret)) + " b",
+		"hex":           "a " + hex.EncodeToString([]byte(secret)) + " b",
+		"HEX":           "a " + strings.ToUpper(hex.EncodeToString([]byte(secret))) + " b",
 		"query":         "a " + url.QueryEscape(secret) + " b",
 		"query lower":   "a " + strings.ToLower(url.QueryEscape(secret)) + " b",
 		"path":          "a " + url.PathEscape(secret) + " b",

@@ -9,10 +9,11 @@ import (
 )
 
 // metrics serves what this process can tell: each tells of itself, those with
-// the roles api or scheduler also of queues and workers, and those with the role
-// flusher of the log.
+// the roles api or scheduler also of queues and workers, those with the role
+// flusher of the log, and those with the role worker of the runs that they
+// executed.
 func (d *Daemon) metrics() http.Handler {
-	o := metrics.Options{Version: d.opts.Version}
+	o := metrics.Options{Version: d.opts.Version, Totals: d.stats.Totals}
 	if d.service != nil {
 		o.Queues, o.Workers = d.service.Queues, d.service.Workers
 	}

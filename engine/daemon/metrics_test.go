@@ -1,18 +1,38 @@
 package daemon_test
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"paragon/engine/metrics"
+	"paragon/schema/api"
 )
 
-// TestMetrics asks a server for its metrics, before it has executed anything:
-// every name of the list is there, and every source answers.
+// TestMetrics asks a server for its metrics, after it has executed some runs:
+// every name of the list is there, every source answers, and the counters say
+// the same as GET …/stats.
 func TestMetrics(t *testing.T) {
 	d := startDev(t, t.TempDir())
+	d.apply("good", `
+steps:
+  - {id: a, set: {x: 1}}
+`)
+	d.apply("bad", `
+steps:
+  - {id: a, fail: {message: "no"}}
+`)
+	for range 5 {
+		d.succeed("good", "{}", "")
+	}
+	for range 3 {
+		d.wait(d.trigger("bad", "{}"))
+	}
+	d.soonCounted(5, 3)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+d.Addr().String()+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +57,37 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("the source %s did not answer", source)
 		}
 	}
-	if !strings.Contains(text, `paragon_workers{state="alive"} 1`) {
-		t.Errorf("want one worker, in\n%s", text)
+	for _, line := range []string{
+		`paragon_workers{state="alive"} 1`,
+		`paragon_runs_started_total{project="default",workflow="good"} 5`,
+		`paragon_runs_started_total{project="default",workflow="bad"} 3`,
+		`paragon_runs_ended_total{project="default",status="succeeded",workflow="good"} 5`,
+		`paragon_runs_ended_total{project="default",status="failed",workflow="bad"} 3`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %q in\n%s", line, text)
+		}
+	}
+}
+
+// soonCounted asks GET …/stats at every event of its stream, until it tells of
+// that many ends.
+func (d *dev) soonCounted(succeeded, failed int64) {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), 30*time.Second)
+	defer cancel()
+	enough := errors.New("enough")
+	err := d.StreamStats(ctx, api.StatsQuery{}, func(s *api.Stats) error {
+		got, err := d.Stats(ctx, api.StatsQuery{Window: 5 * time.Minute})
+		if err != nil {
+			return err
+		}
+		if got.Total.Succeeded == succeeded && got.Total.Failed == failed {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		d.t.Fatalf("the statistics do not become %d succeeded, %d failed: %v", succeeded, failed, err)
 	}
 }

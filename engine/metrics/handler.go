@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"paragon/engine/logs"
+	"paragon/engine/stats"
 	"paragon/schema/api"
 )
 
@@ -22,6 +23,8 @@ type Options struct {
 	Workers func(context.Context) ([]api.Worker, error)
 	// Log answers the sizes of the lanes' logs, in the lanes' order.
 	Log func(context.Context) ([]logs.Size, error)
+	// Totals answers what this process counted since it began, by project.
+	Totals func() map[string]stats.Set
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -55,6 +58,7 @@ func Handler(opts Options) http.Handler {
 type collector struct {
 	opts  Options
 	descs map[string]*prometheus.Desc
+	slots slots
 
 	mu   sync.Mutex
 	at   time.Time

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"paragon/engine/logs"
+	"paragon/engine/stats"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -25,6 +26,8 @@ func scrape(t *testing.T, opts Options) string {
 
 func TestFigures(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	counter := stats.NewRecorder(nil, nil, nil)
+	counter.RunStarted("default", "hello", 0)
 	text := scrape(t, Options{
 		Version: api.Version{Version: "1.2.3", Commit: "abc", Go: "go1"},
 		Now:     func() time.Time { return now },
@@ -37,7 +40,8 @@ func TestFigures(t *testing.T) {
 		Workers: func(context.Context) ([]api.Worker, error) {
 			return []api.Worker{{ID: "a", Alive: true, Running: 3}, {ID: "b", Running: 2}, {ID: "c", Alive: true}}, nil
 		},
-		Log: func(context.Context) ([]logs.Size, error) { return []logs.Size{{}, {Entries: 5, Bytes: 1000}}, nil },
+		Totals: counter.Totals,
+		Log:    func(context.Context) ([]logs.Size, error) { return []logs.Size{{}, {Entries: 5, Bytes: 1000}}, nil },
 	})
 	for _, line := range []string{
 		`paragon_build_info{commit="abc",go="go1",version="1.2.3"} 1`,

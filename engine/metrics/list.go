@@ -20,6 +20,10 @@ var (
 	queuePaused = Metric{"paragon_queue_paused", []string{"lane", "priority"}, "1 while the queue is paused."}
 	workers     = Metric{"paragon_workers", []string{"state"}, "Workers that are known, by state: alive, or silent for so long that others take their runs."}
 	running     = Metric{"paragon_runs_running", nil, "Runs that workers have now."}
+	started     = Metric{"paragon_runs_started_total", []string{"project", "workflow"}, "Counter: runs that this process was first to start."}
+	ended       = Metric{"paragon_runs_ended_total", []string{"project", "workflow", "status"}, "Counter: runs that ended in this process, by status: succeeded, failed or canceled."}
+	attempts    = Metric{"paragon_step_attempts_total", []string{"project", "workflow"}, "Counter: attempts at steps in this process."}
+	retries     = Metric{"paragon_step_retries_total", []string{"project", "workflow"}, "Counter: those attempts that were not a step's first."}
 	logEntries  = Metric{"paragon_log_entries", []string{"lane"}, "Entries of the log in Redis that wait for SQL: what the flusher has yet to write."}
 	logBytes    = Metric{"paragon_log_bytes", []string{"lane"}, "Size of the log in Redis that waits for SQL."}
 )
@@ -27,5 +31,5 @@ var (
 // List returns all metrics of ours, in the order of docs/metrics.md. Those of
 // the process and of Go are Prometheus' own with "paragon_" before their names.
 func List() []Metric {
-	return []Metric{build, sourceUp, queueRuns, queueAge, queuePaused, workers, running, logEntries, logBytes}
+	return []Metric{build, sourceUp, queueRuns, queueAge, queuePaused, workers, running, started, ended, attempts, retries, logEntries, logBytes}
 }

@@ -21,6 +21,10 @@ func (r *reading) gauge(m Metric, v float64, labels ...string) {
 	r.out = append(r.out, prometheus.MustNewConstMetric(r.c.descs[m.Name], prometheus.GaugeValue, v, labels...))
 }
 
+func (r *reading) counter(m Metric, n int64, labels ...string) {
+	r.out = append(r.out, prometheus.MustNewConstMetric(r.c.descs[m.Name], prometheus.CounterValue, float64(n), labels...))
+}
+
 // source adds what a source answers, and whether it did.
 func source[T any](r *reading, name string, ask func(context.Context) (T, error), add func(T)) {
 	if ask == nil {
@@ -70,6 +74,16 @@ func (c *collector) read(now time.Time) []prometheus.Metric {
 			r.gauge(logBytes, float64(l.Bytes), lane)
 		}
 	})
+	if c.opts.Totals != nil {
+		for w, n := range c.slots.fold(c.opts.Totals()) {
+			r.counter(started, n.Started, w.project, w.name)
+			r.counter(ended, n.Succeeded, w.project, w.name, "succeeded")
+			r.counter(ended, n.Failed, w.project, w.name, "failed")
+			r.counter(ended, n.Canceled, w.project, w.name, "canceled")
+			r.counter(attempts, n.Attempts, w.project, w.name)
+			r.counter(retries, n.Retried, w.project, w.name)
+		}
+	}
 	return r.out
 }
 

@@ -128,7 +128,8 @@ func (c *Client) StreamStats(ctx context.Context, q StatsQuery, each func(*Stats
 	if c.baseErr != nil {
 		return c.baseErr
 	}
-	r := &call{method: http.MethodGet, path: c.path("stats", "stream"), query: q.values(), accept: "text/event-stream", wait: maxStream}
+	// A stream has no window: it goes on from now, by the second.
+	r := &call{method: http.MethodGet, path: c.path("stats", "stream"), query: StatsQuery{Workflow: q.Workflow}.values(), accept: "text/event-stream", wait: maxStream}
 	r.read = func(resp *http.Response) error { return readEvents(resp.Body, each) }
 	err := c.once(ctx, r)
 	if ctx.Err() != nil {

@@ -18,6 +18,7 @@ import (
 	"paragon/cmd/paragonctl/resource"
 	"paragon/cmd/paragonctl/run"
 	"paragon/cmd/paragonctl/tests"
+	"paragon/cmd/paragonctl/top"
 )
 
 // Main runs the command that the arguments name and returns the exit code.
@@ -121,7 +122,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 		manifest.NewRelease(env),
 		manifest.NewExplain(env), manifest.NewSchema(env),
 	)
-	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), queue.NewQueue(env), run.NewEvent(env), dash.New(env))
+	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), queue.NewQueue(env), run.NewEvent(env), top.New(env), dash.New(env))
 	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env), access.NewProject(env), access.NewMember(env), access.NewAudit(env))
 	root.AddCommand(newVersion(env), newDoctor(env), newCompletion(env))
 

@@ -40,7 +40,7 @@ func New(env *command.Env) *cobra.Command {
 the runs as they go by, and each of them step by step. ? shows the keys.
 
 NO_COLOR takes all colours away; no state is told by colour alone.
-What it shows is available as text from ` + "`paragonctl runs`" + ` and ` + "`paragonctl queue list`" + `.`,
+What it shows is available as text from ` + "`paragonctl top`, `paragonctl runs`" + ` and ` + "`paragonctl queue list`" + `.`,
 		Example: `  paragonctl dash
   paragonctl dash --read-only --theme light`,
 		Args: command.Args(0, 0, ""),
@@ -62,7 +62,7 @@ func (o *Options) run(ctx context.Context) error {
 	}
 	if !o.env.OutTTY || !o.env.InTTY || o.env.Getenv("TERM") == "dumb" {
 		return &command.Failure{Code: command.ExitUsage, Err: errors.New("the dashboard needs a terminal, and here is none"),
-			Try: "`paragonctl runs list` and `paragonctl queue list` print the same as text"}
+			Try: "`paragonctl top`, `paragonctl runs list` and `paragonctl queue list` print the same as text"}
 	}
 	connection, err := o.env.Connection()
 	if err != nil {

@@ -9,12 +9,13 @@ import (
 	"paragon/schema/api"
 )
 
-// steering are the routes of queues and of what is paused.
+// steering are the routes of queues, of what is paused, and of statistics.
 func (s *Server) steering(project string) map[string]func(http.ResponseWriter, *http.Request) error {
 	return map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET " + project + "/queues":                           s.listQueues,
 		"POST " + project + "/queues/{lane}/{priority}/{verb}": s.steer,
 		"GET " + project + "/paused":                           s.listPaused,
+		"GET " + project + "/stats":                            s.stats,
 		"POST " + project + "/workflows/{name}/pause":          s.verb("pause"),
 		"POST " + project + "/workflows/{name}/resume":         s.verb("resume"),
 	}

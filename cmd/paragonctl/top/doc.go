@@ -1,0 +1,3 @@
+// Package top holds the command that shows live numbers as text: what the
+// overview of the dashboard plots.
+package top

@@ -192,7 +192,7 @@ func TestConcurrencyLimit(t *testing.T) {
 	d.apply("one", `
 concurrency: {limit: 1, key: "${{ input.account }}"}
 steps:
-  - {id: pause, delay: {for: 150ms}}
+  - {id: pause, delay: {for: 600ms}}
   - {id: out, respond: {body: ok}}
 `)
 	var ids []string

@@ -33,21 +33,21 @@ func (s *Server) statsRoutes() []route {
 
 // The longest windows of statistics, by step.
 const (
-	maxSeconds = time.Hour
-	maxMinutes = 7 * 24 * time.Hour
+	longestBySecond = time.Hour
+	longestByMinute = 7 * 24 * time.Hour
 )
 
 func (s *Server) getStats(w http.ResponseWriter, r *request) error {
 	q := r.query()
-	query := api.StatsQuery{Window: q.duration("window", maxMinutes), Step: q.duration("step", time.Minute), Workflow: q.text("workflow")}
+	query := api.StatsQuery{Window: q.duration("window", longestByMinute), Step: q.duration("step", time.Minute), Workflow: q.text("workflow")}
 	if q.err != nil {
 		return q.err
 	}
 	switch {
 	case query.Step != 0 && query.Step != stats.Second && query.Step != stats.Minute:
 		return badField("step", "there are steps of 1s and of 1m, and none of %s", query.Step)
-	case query.Step == stats.Second && query.Window > maxSeconds:
-		return badField("window", "seconds are kept for %s: ask for minutes", maxSeconds)
+	case query.Step == stats.Second && query.Window > longestBySecond:
+		return badField("window", "seconds are kept for %s: ask for minutes", longestBySecond)
 	}
 	out, err := s.opts.Stats.Window(r.Context(), r.project, query)
 	if err != nil {

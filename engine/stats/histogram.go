@@ -70,14 +70,3 @@ func (h Histogram) Quantile(q float64) time.Duration {
 	}
 	return lowerOf(highest)
 }
-
-// below is how many of what was counted are in buckets that end at or below a
-// duration.
-func (h Histogram) below(d time.Duration) (n int64) {
-	for b, c := range h {
-		if lowerOf(b+1) <= d {
-			n += c
-		}
-	}
-	return n
-}

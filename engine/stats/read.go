@@ -12,8 +12,8 @@ import (
 
 // How long points are kept.
 const (
-	keepSeconds = time.Hour
-	keepMinutes = 7 * 24 * time.Hour
+	keepBySecond = time.Hour
+	keepByMinute = 7 * 24 * time.Hour
 )
 
 // field is the one field of a stream's entry.

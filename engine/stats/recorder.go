@@ -200,7 +200,7 @@ func write(ctx context.Context, rdb redis.UniversalClient, sets map[string]Set) 
 	for project, set := range sets {
 		key := secondsKey(project)
 		cmds[project] = pipe.XAdd(ctx, &redis.XAddArgs{Stream: key, Values: []any{field, set.append(nil)}})
-		pipe.Expire(ctx, key, keepSeconds+time.Minute)
+		pipe.Expire(ctx, key, keepBySecond+time.Minute)
 	}
 	_, _ = pipe.Exec(ctx) // each command's error is looked at
 	left = map[string]Set{}

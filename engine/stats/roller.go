@@ -73,7 +73,7 @@ func (r *Roller) Stop() {
 func (r *Roller) roll(ctx context.Context, project string) error {
 	key := minutesKey(project)
 	now := r.now()
-	from := now.Add(-keepSeconds)
+	from := now.Add(-keepBySecond)
 	last, err := r.rdb.XRevRangeN(ctx, key, "+", "-", 1).Result()
 	if err != nil {
 		return fmt.Errorf("read the last minute of statistics: %w", err)
@@ -106,9 +106,9 @@ func (r *Roller) roll(ctx context.Context, project string) error {
 		}
 	}
 	_, err = r.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.Expire(ctx, key, keepMinutes+time.Hour)
-		pipe.XTrimMinID(ctx, key, idAt(now.Add(-keepMinutes)))
-		pipe.XTrimMinID(ctx, secondsKey(project), idAt(now.Add(-keepSeconds)))
+		pipe.Expire(ctx, key, keepByMinute+time.Hour)
+		pipe.XTrimMinID(ctx, key, idAt(now.Add(-keepByMinute)))
+		pipe.XTrimMinID(ctx, secondsKey(project), idAt(now.Add(-keepBySecond)))
 		return nil
 	})
 	if err != nil {

@@ -137,8 +137,8 @@ func TestRoller(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		put(minutesKey("p"), base.Add(-keepMinutes-Minute), 1000)
-		put(secondsKey("p"), base.Add(-keepSeconds-Minute), 1000)
+		put(minutesKey("p"), base.Add(-keepByMinute-Minute), 1000)
+		put(secondsKey("p"), base.Add(-keepBySecond-Minute), 1000)
 		for i := range 180 { // three minutes, two processes
 			at := base.Add(time.Duration(i+1) * time.Second) // written when its second ends
 			put(secondsKey("p"), at, 1)
@@ -151,7 +151,7 @@ func TestRoller(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		points, err := NewReader(rdb).Points(ctx, "p", Minute, base.Add(-keepMinutes-time.Hour), now())
+		points, err := NewReader(rdb).Points(ctx, "p", Minute, base.Add(-keepByMinute-time.Hour), now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,7 @@ func (v *View) Window(ctx context.Context, project string, q api.StatsQuery) (*a
 	}
 	if q.Step == 0 {
 		q.Step = Second
-		if q.Window > keepSeconds {
+		if q.Window > keepBySecond {
 			q.Step = Minute
 		}
 	}

@@ -163,35 +163,46 @@ const (
 
 func (s *Service) liveRunsOf(ctx context.Context, ln *lane, project string, q api.RunsQuery, limit int) ([]schema.Run, error) {
 	var out []schema.Run
+	seen := 0
+	err := s.eachLivePage(ctx, ln, project, q, func(matching []schema.Run, looked int) (bool, error) {
+		out, seen = append(out, matching...), seen+looked
+		return seen < liveScan && len(out) < limit, nil
+	})
+	return out, err
+}
+
+// eachLivePage walks the runs of a lane in Redis, newest first from the query's
+// cursor, and calls do with those of each page that match and how many were
+// looked at, until it does not want more.
+func (s *Service) eachLivePage(ctx context.Context, ln *lane, project string, q api.RunsQuery, do func(matching []schema.Run, looked int) (more bool, err error)) error {
 	from := "+"
 	if q.Cursor != "" {
 		from = "(" + q.Cursor
 	}
-	for seen := 0; seen < liveScan && len(out) < limit; {
+	for {
 		ids, err := s.opts.Redis.ZRevRangeByLex(ctx, ln.key+":live", lexRange(from, livePage)).Result()
 		if err != nil {
-			return nil, err
+			return unavailable("the runs can't be listed: Redis does not answer", err)
 		}
 		states, err := s.ledger.loadMany(ctx, ln, ids)
 		if err != nil {
-			return nil, err
+			return unavailable("the runs can't be listed: Redis does not answer", err)
 		}
+		var matching []schema.Run
 		for _, st := range states {
 			run, err := st.run()
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if run.Project == project && matches(run, q) {
-				out = append(out, *run)
+				matching = append(matching, *run)
 			}
 		}
-		if len(ids) < livePage {
-			break
+		if more, err := do(matching, len(ids)); err != nil || !more || len(ids) < livePage {
+			return err
 		}
-		seen += len(ids)
 		from = "(" + ids[len(ids)-1]
 	}
-	return out, nil
 }
 
 func matches(run *schema.Run, q api.RunsQuery) bool {

@@ -178,31 +178,14 @@ func (s *Service) selected(ctx context.Context, project, kind string, f api.Runs
 
 // eachLive calls do with each run of a lane in Redis that matches.
 func (s *Service) eachLive(ctx context.Context, ln *lane, project string, q api.RunsQuery, do func(*schema.Run) error) error {
-	for from := "+"; ; {
-		ids, err := s.opts.Redis.ZRevRangeByLex(ctx, ln.key+":live", lexRange(from, livePage)).Result()
-		if err != nil {
-			return unavailable("the runs can't be listed: Redis does not answer", err)
-		}
-		states, err := s.ledger.loadMany(ctx, ln, ids)
-		if err != nil {
-			return unavailable("the runs can't be listed: Redis does not answer", err)
-		}
-		for _, st := range states {
-			run, err := st.run()
-			if err != nil {
-				return err
-			}
-			if run.Project == project && matches(run, q) {
-				if err := do(run); err != nil {
-					return err
-				}
+	return s.eachLivePage(ctx, ln, project, q, func(matching []schema.Run, _ int) (bool, error) {
+		for i := range matching {
+			if err := do(&matching[i]); err != nil {
+				return false, err
 			}
 		}
-		if len(ids) < livePage {
-			return nil
-		}
-		from = "(" + ids[len(ids)-1]
-	}
+		return true, nil
+	})
 }
 
 // eachPast calls do with each run in the store that matches.

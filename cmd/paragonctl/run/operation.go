@@ -53,6 +53,22 @@ func (o *operationOptions) complete(cmd *cobra.Command, run func(ctx context.Con
 	return cmd
 }
 
+// each asks for every operation that is named, and does something with the
+// answer; verb says what was asked when it fails.
+func (o *operationOptions) each(ctx context.Context, verb string, ask func(context.Context, string) (*api.Operation, error), do func(context.Context, *api.Operation) error) error {
+	return each(o.env, o.ids, func(id string) error {
+		op, err := ask(ctx, id)
+		if err != nil {
+			return operationHint(fmt.Errorf("%s operation %s: %w", verb, id, err))
+		}
+		return do(ctx, op)
+	})
+}
+
+func (o *operationOptions) print(ctx context.Context, op *api.Operation) error {
+	return o.out.Print(ctx, o.env.Streams, operationView(op))
+}
+
 // names completes the ids of operations.
 func (o *operationOptions) names(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
@@ -96,13 +112,7 @@ func newOperationGet(env *command.Env) *cobra.Command {
 		Short:   "Show how far operations are, and what failed",
 		Example: `  paragonctl runs operation get o01jd9q2v5m8x4t7k3n6p0w1e2zz00`,
 	}, func(ctx context.Context, client *api.Client) error {
-		return each(env, o.ids, func(id string) error {
-			op, err := client.Operation(ctx, id)
-			if err != nil {
-				return operationHint(fmt.Errorf("read operation %s: %w", id, err))
-			}
-			return o.out.Print(ctx, env.Streams, operationView(op))
-		})
+		return o.each(ctx, "read", client.Operation, o.print)
 	})
 }
 
@@ -113,11 +123,7 @@ func newOperationWait(env *command.Env) *cobra.Command {
 		Short:   "Wait until operations have ended; exit code 1 when a run failed in one",
 		Example: `  paragonctl runs operation wait o01jd9q2v5m8x4t7k3n6p0w1e2zz00 --timeout 10m`,
 	}, func(ctx context.Context, client *api.Client) error {
-		return each(env, o.ids, func(id string) error {
-			op, err := client.Operation(ctx, id)
-			if err != nil {
-				return operationHint(fmt.Errorf("read operation %s: %w", id, err))
-			}
+		return o.each(ctx, "read", client.Operation, func(ctx context.Context, op *api.Operation) error {
 			return follow(ctx, env, client, op, time.Duration(o.timeout), &o.out)
 		})
 	})
@@ -132,13 +138,7 @@ func newOperationCancel(env *command.Env) *cobra.Command {
 		Short:   "Stop operations; what they have done stays done",
 		Example: `  paragonctl runs operation cancel o01jd9q2v5m8x4t7k3n6p0w1e2zz00`,
 	}, func(ctx context.Context, client *api.Client) error {
-		return each(env, o.ids, func(id string) error {
-			op, err := client.CancelOperation(ctx, id)
-			if err != nil {
-				return operationHint(fmt.Errorf("cancel operation %s: %w", id, err))
-			}
-			return o.out.Print(ctx, env.Streams, operationView(op))
-		})
+		return o.each(ctx, "cancel", client.CancelOperation, o.print)
 	})
 }
 

@@ -77,6 +77,7 @@ type Store interface {
 // Config is the configuration side of the store.
 type Config interface {
 	Access
+	Connect
 
 	// Update runs f in one transaction for a project's configuration. Updates
 	// of one store are serialized. When f returns nil and wrote anything, the
@@ -115,6 +116,7 @@ type Config interface {
 // ConfigTx is one configuration transaction.
 type ConfigTx interface {
 	AccessTx
+	ConnectTx
 
 	// Project returns the project, or ErrNotFound.
 	Project(ctx context.Context) (*Project, error)

@@ -19,6 +19,8 @@ type configTx struct {
 	tx      pgx.Tx
 	project string
 	wrote   bool
+	// changes are those of users so far.
+	changes []store.UserChange
 	// failed is the first statement that did: the transaction can't be
 	// committed then, even when the caller goes on.
 	failed error

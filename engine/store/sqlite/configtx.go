@@ -18,6 +18,8 @@ type configTx struct {
 	tx      *sql.Tx
 	project string
 	wrote   bool
+	// changes are those of users so far.
+	changes []store.UserChange
 	// failed is the first statement that did: as in Postgres, nothing is
 	// written then, even when the caller goes on.
 	failed error

@@ -271,7 +271,7 @@ func (c *cluster) leftovers(ctx context.Context) (string, error) {
 		if err == nil && bytes != "0" {
 			found = append(found, fmt.Sprintf("%s=%s", queue.Key(lane, "logbytes"), bytes))
 		}
-		for _, pattern := range []string{"run:*", "running:*", "live", "ready:*", "turns:*", "timers", "untold"} {
+		for _, pattern := range []string{"run:*", "claims:*", "live", "ready:*", "turns:*", "timers", "untold"} {
 			keys, err := c.rdb.Keys(ctx, strings.NewReplacer("{", `\{`, "}", `\}`).Replace(queue.Key(lane, ""))+pattern).Result()
 			if err != nil {
 				return "", err

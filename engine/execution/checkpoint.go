@@ -22,6 +22,11 @@ func (s *segment) commit(on way) (signals bool, err error) {
 }
 
 func (s *segment) write(fields []field, on way) (bool, error) {
+	if s.state.recoveries > 0 && !s.progressed && (on.kind == wayGo || on.kind == wayPark) {
+		// Progress: what the run did so far killed no worker.
+		s.progressed = true
+		fields = append(fields, field{name: fieldRecovered})
+	}
 	c := commit{id: s.state.id, fence: s.state.fence, serial: s.serial, fields: fields, way: on}
 	signals, err := s.w.ledger.write(s.w.writes, &c)
 	s.serial = c.serial
@@ -153,7 +158,7 @@ func (s *segment) finish(end *interpret.End) error {
 		return err
 	}
 	fields = append(fields, field{name: fieldEnd, value: string(raw), logKey: logs.RunKey(run.ID)})
-	on := way{kind: wayEnd, state: run.Status}
+	on := way{kind: wayEnd, state: run.Status, limited: s.state.limited}
 	if by := s.state.start.Caller; by != nil {
 		if on.tell, err = untoldOf(by, run, sealed); err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"time"
 
 	"paragon/engine/batch"
@@ -42,6 +41,8 @@ type way struct {
 	seen  int64            // of a park: the signals seen
 	state schema.RunStatus // of an end
 	tell  string           // of an end: what the caller is still to be told
+	// limited is set for an end of a run that may hold a place under a limit.
+	limited bool
 }
 
 type wayKind string
@@ -61,12 +62,15 @@ const (
 )
 
 func (l *ledger) commitAll(ctx context.Context, ln *lane, reqs []commit) ([]int, error) {
-	size := 4
+	size := 5
 	for i := range reqs {
-		size += 7 + 4*len(reqs[i].fields)
+		size += 8 + 4*len(reqs[i].fields)
 	}
 	args := make([]any, 0, size)
-	args = append(args, ms(l.now()), l.worker, queue.TimerChannel(ln.number), ln.number)
+	args = append(args, ms(l.now()), l.worker, queue.TimerChannel(ln.number), ln.number, len(reqs))
+	for i := range reqs {
+		args = append(args, reqs[i].id)
+	}
 	for i := range reqs {
 		args = reqs[i].appendTo(args)
 	}
@@ -103,8 +107,7 @@ func texts(reply any) []string {
 }
 
 func (c *commit) appendTo(args []any) []any {
-	serial := strconv.FormatInt(c.fence, 10) + "." + strconv.Itoa(c.serial)
-	args = append(args, c.id, c.fence, serial, len(c.fields))
+	args = append(args, c.fence, c.serial, len(c.fields))
 	for _, f := range c.fields {
 		args = append(args, f.name, f.value, f.logKey, f.logValue)
 	}
@@ -114,7 +117,11 @@ func (c *commit) appendTo(args []any) []any {
 		// Rounded up: a timer is never early.
 		args = append(args, c.way.wake.Add(time.Millisecond-1).UnixMilli(), c.way.seen)
 	case wayEnd:
-		args = append(args, string(c.way.state), c.way.tell)
+		limited := ""
+		if c.way.limited {
+			limited = "1"
+		}
+		args = append(args, string(c.way.state), c.way.tell, limited)
 	}
 	return args
 }

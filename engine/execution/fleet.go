@@ -24,7 +24,7 @@ func (s *Service) Workers(ctx context.Context) ([]api.Worker, error) {
 	counts := make([][]*redis.IntCmd, len(known))
 	for i, w := range known {
 		for _, ln := range s.ledger.lanes {
-			counts[i] = append(counts[i], pipe.SCard(ctx, ln.key+":running:"+w.ID))
+			counts[i] = append(counts[i], pipe.HLen(ctx, claimsKey(ln, w.ID)))
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil {

@@ -204,7 +204,7 @@ func (k *Keeper) bury(ctx context.Context, worker string) error {
 				return err
 			}
 			taken += len(jobs)
-			left, err := k.opts.Redis.SCard(ctx, ln.key+":running:"+worker).Result()
+			left, err := k.opts.Redis.HLen(ctx, claimsKey(ln, worker)).Result()
 			if err != nil {
 				return fmt.Errorf("count the runs of worker %s: %w", worker, err)
 			}

@@ -206,6 +206,10 @@ func (l *ledger) claim(ctx context.Context, ln *lane, p schema.Priority, limit i
 	return out, nil
 }
 
+// claimsKey is the hash of the runs that a worker executes in a lane, each with
+// its last commit.
+func claimsKey(ln *lane, worker string) string { return ln.key + ":claims:" + worker }
+
 // load reads a run; nil when Redis does not have it.
 func (l *ledger) load(ctx context.Context, id string) (*state, error) {
 	ln := l.lane(id)

@@ -267,6 +267,9 @@ func (m *model) commit(t *rapid.T) {
 		}
 		c.fields = append(c.fields, f)
 	}
+	if c.way.kind == wayGo || c.way.kind == wayPark {
+		c.fields = append(c.fields, field{name: fieldRecovered})
+	}
 	switch c.way.kind {
 	case wayPark:
 		c.way.wake, c.way.seen = m.b.clock.Add(time.Duration(rapid.Int64Range(0, 20_000).Draw(t, "wake"))*time.Millisecond), s.seen
@@ -457,7 +460,7 @@ func (m *model) check() {
 		case schema.RunQueued:
 			sets["queued:"+string(r.priority)] = append(sets["queued:"+string(r.priority)], id)
 		case schema.RunRunning:
-			sets["running:"+r.worker] = append(sets["running:"+r.worker], id)
+			sets["claims:"+r.worker] = append(sets["claims:"+r.worker], id)
 		case schema.RunWaiting:
 			sets["timers"] = append(sets["timers"], id)
 		}
@@ -465,7 +468,7 @@ func (m *model) check() {
 			sets["untold"] = append(sets["untold"], id)
 		}
 	}
-	for _, name := range []string{"live", "queued:high", "queued:normal", "queued:low", "running:one", "running:two", "timers", "untold"} {
+	for _, name := range []string{"live", "queued:high", "queued:normal", "queued:low", "claims:one", "claims:two", "timers", "untold"} {
 		want := sets[name]
 		slices.Sort(want)
 		if got := m.b.members(name); !slices.Equal(got, want) {

@@ -118,7 +118,7 @@ func (w *Worker) reconcile(ctx context.Context) {
 }
 
 func (w *Worker) reconcileLane(ctx context.Context, ln *lane, suspects, next map[string]bool) error {
-	ids, err := w.opts.Redis.SMembers(ctx, ln.key+":running:"+w.opts.ID).Result()
+	ids, err := w.opts.Redis.HKeys(ctx, claimsKey(ln, w.opts.ID)).Result()
 	if err != nil {
 		return err
 	}

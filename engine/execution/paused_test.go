@@ -43,7 +43,7 @@ func TestPausedWorkflowIsHeld(t *testing.T) {
 		}
 		b.expectMembers("held:default/w", ids...)
 		b.expectMembers("queued:normal")
-		b.expectMembers("running:one")
+		b.expectMembers("claims:one")
 		if st, err := b.one.load(ctx, ids[0]); err != nil || st.status != "waiting" || !st.startedAt.IsZero() {
 			t.Fatalf("held: %+v %v", st, err)
 		}

@@ -295,7 +295,7 @@ func TestClaim(t *testing.T) {
 		}
 		b.expectMembers("queued:normal")
 		b.expectMembers("queued:low")
-		b.expectMembers("running:one", a, c)
+		b.expectMembers("claims:one", a, c)
 		s := b.expect(a, schema.RunRunning)
 		if s.worker != "one" || s.fence != got[0].fence {
 			t.Errorf("the run in Redis is %+v; its claim said fence %d", s, got[0].fence)
@@ -455,7 +455,7 @@ func TestCommitParks(t *testing.T) {
 		if want := b.clock.Add(1501 * time.Millisecond); !got.waitUntil.Equal(want) || got.worker != "" {
 			t.Errorf("parked until %v by %q; want %v and nobody", got.waitUntil, got.worker, want)
 		}
-		b.expectMembers("running:one")
+		b.expectMembers("claims:one")
 		b.expectMembers("timers", s.id)
 		msg, err := sub.ReceiveMessage(t.Context())
 		b.must(err)
@@ -505,7 +505,7 @@ func TestCommitEnds(t *testing.T) {
 			}
 		}
 		b.expect(s.id, schema.RunSucceeded)
-		b.expectMembers("running:one")
+		b.expectMembers("claims:one")
 		b.expectMembers("untold", s.id)
 		b.expectMembers("live", s.id) // until its log is in the store
 		if rows := b.rows(); rows["r "+s.id] != `{"status":"succeeded"}` {
@@ -617,7 +617,7 @@ func TestReap(t *testing.T) {
 		if again.recoveries != 1 {
 			t.Errorf("claimed again: %+v", again)
 		}
-		b.commit(b.two, commit{id: again.id, fence: again.fence, way: way{kind: wayGo}})
+		b.commit(b.two, commit{id: again.id, fence: again.fence, fields: []field{{name: fieldRecovered}}, way: way{kind: wayGo}})
 		if s := b.now(mine.id); s.recoveries != 0 || s.total != 1 {
 			t.Errorf("after progress: %d recoveries, %d in all", s.recoveries, s.total)
 		}

@@ -40,14 +40,15 @@ type segment struct {
 	mail     []mail // signals that nothing took yet
 	seen     int64  // how many signals were read
 
-	nudges   chan struct{}
-	outcomes chan outcome
-	here     atomic.Pointer[context.CancelFunc] // ends the attempt in the segment's own goroutine
-	todo     []interpret.Action                 // decided, not begun
-	effects  map[string]context.CancelFunc
-	under    sync.WaitGroup // one count an effect under way
-	said     bool           // the response is recorded
-	waits    []string       // the events that the run is registered for
+	nudges     chan struct{}
+	outcomes   chan outcome
+	here       atomic.Pointer[context.CancelFunc] // ends the attempt in the segment's own goroutine
+	todo       []interpret.Action                 // decided, not begun
+	effects    map[string]context.CancelFunc
+	under      sync.WaitGroup // one count an effect under way
+	said       bool           // the response is recorded
+	progressed bool           // the count of workers that the run took down is at zero again
+	waits      []string       // the events that the run is registered for
 }
 
 type outcome struct {

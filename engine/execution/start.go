@@ -44,11 +44,12 @@ func (s *start) priority() schema.Priority {
 
 // state is a run as Redis holds it, read from its hash.
 type state struct {
-	id     string
-	start  start
-	status schema.RunStatus
-	fence  int64
-	worker string
+	id      string
+	start   start
+	status  schema.RunStatus
+	fence   int64
+	worker  string
+	limited bool // it may hold a place under a concurrency limit
 	// recoveries counts takeovers since the last progress, total all.
 	recoveries, total int
 	startedAt         time.Time
@@ -75,6 +76,7 @@ const (
 	fieldWorker    = "w"
 	fieldStarted   = "at"
 	fieldWaitUntil = "wu"
+	fieldLimit     = "lk" // the concurrency limit that it is under
 	fieldRecovered = "rc" // since the last progress
 	fieldTakeovers = "rt" // in all
 	fieldSignals   = "sg" // how many came
@@ -115,6 +117,8 @@ func (s *state) take(field, value string) (err error) {
 		s.startedAt, err = millis(value)
 	case fieldWaitUntil:
 		s.waitUntil, err = millis(value)
+	case fieldLimit:
+		s.limited = true
 	case fieldRecovered:
 		s.recoveries, err = strconv.Atoi(value)
 	case fieldTakeovers:

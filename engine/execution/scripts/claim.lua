@@ -34,7 +34,7 @@ local function claim(id)
     all[#all + 1], all[#all + 2] = 'nw', paused
   end
   all[at['st']], all[at['f']] = 'running', fence
-  claimed[#claimed + 1] = id
+  claimed[#claimed + 1], claimed[#claimed + 2] = id, fence .. '.'
   out[#out + 1] = { id, all }
 end
 
@@ -53,5 +53,5 @@ while #out < most do
   end
   for _, id in ipairs(ids) do claim(id) end
 end
-if #claimed > 0 then redis.call('SADD', prefix .. 'running:' .. worker, unpack(claimed)) end
+if #claimed > 0 then redis.call('HSET', prefix .. 'claims:' .. worker, unpack(claimed)) end
 return out

@@ -15,7 +15,7 @@ for i = 3, #ARGV, 2 do
     redis.call('HINCRBY', key, 'f', 1)
     redis.call('HSET', key, 'st', 'waiting', 'w', '')
     redis.call('HDEL', key, 'at', 'wu')
-    redis.call('SREM', prefix .. 'running:' .. worker, id)
+    redis.call('HDEL', prefix .. 'claims:' .. worker, id)
     redis.call('ZADD', prefix .. 'held:' .. workflow, now, id)
     redis.call('SADD', prefix .. 'holding', workflow)
     out[#out + 1] = id

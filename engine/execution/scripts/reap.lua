@@ -6,16 +6,16 @@
 -- returns  id and queue of each run that needs a job
 local prefix = KEYS[1] .. ':'
 local now, worker, blame, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local running = prefix .. 'running:' .. worker
+local claims = prefix .. 'claims:' .. worker
 local ids = {}
 if #ARGV > 4 then
   for i = 5, #ARGV do ids[#ids + 1] = ARGV[i] end
 else
-  ids = redis.call('SRANDMEMBER', running, most)
+  ids = redis.call('HRANDFIELD', claims, most)
 end
 local out = {}
 for _, id in ipairs(ids) do
-  redis.call('SREM', running, id)
+  redis.call('HDEL', claims, id)
   local key = prefix .. 'run:' .. id
   local have = redis.call('HMGET', key, 'st', 'w', 'p')
   if have[1] == 'running' and have[2] == worker then

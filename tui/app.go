@@ -42,8 +42,10 @@ type App struct {
 	now      func() time.Time
 	yaml     func(v any) ([]byte, error)
 	work     *work
-	// frames makes the command that brings the next frameMsg.
+	// frames makes the command that brings the next frameMsg, listen the one
+	// that opens the nth stream of numbers.
 	frames func() tea.Cmd
+	listen func(n uint64) tea.Cmd
 
 	width, height int
 	// roots are the views of the keys 1 to 9, stack the open ones, the root
@@ -56,6 +58,7 @@ type App struct {
 	help   *document
 
 	conn     connection
+	live     live
 	whoami   question
 	identity *api.Identity
 	job      *job
@@ -88,6 +91,8 @@ func New(ctx context.Context, o Options) *App {
 	if a.now == nil {
 		a.now = time.Now
 	}
+	a.listen = a.openStream
+	a.live.conn.what = "numbers "
 	a.roots = a.rootViews()
 	a.stack = []view{a.roots[0]}
 	return a
@@ -125,7 +130,7 @@ func nextFrame() tea.Cmd {
 
 // Init asks who one is and for what the first view shows.
 func (a *App) Init() tea.Cmd {
-	return tea.Batch(a.frames(), a.greet(), a.refresh())
+	return tea.Batch(a.frames(), a.greet(), a.live.keepUp(a), a.refresh())
 }
 
 func (a *App) greet() tea.Cmd {
@@ -160,6 +165,9 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case jobMsg:
 		cmd = a.progress(msg)
 		a.changed()
+	case secondMsg:
+		cmd = a.live.hear(a, msg)
+		a.changed()
 	case frameMsg:
 		cmd = tea.Batch(a.frames(), a.onFrame())
 		since := a.now().Sub(a.drawn)
@@ -182,14 +190,15 @@ func (a *App) onFrame() tea.Cmd {
 	if a.note.text != "" && now.After(a.note.until) {
 		a.note = note{}
 	}
+	stream := a.live.keepUp(a)
 	if !a.frozen.IsZero() || !a.conn.due(now) {
-		return nil
+		return stream
 	}
 	var who tea.Cmd
 	if !a.whoami.known && !a.whoami.pending {
 		who = a.greet()
 	}
-	return tea.Batch(who, a.watchJob(), a.refresh())
+	return tea.Batch(stream, who, a.watchJob(), a.refresh())
 }
 
 // refresh asks for what the open view shows.

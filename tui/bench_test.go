@@ -76,23 +76,20 @@ func BenchmarkFrame(b *testing.B) {
 	}
 }
 
-// BenchmarkOverview is a page of runs that the overview takes in and draws
-// while it counts as many as it may.
+// BenchmarkOverview is a second that the overview takes in and draws, of 300
+// workflows.
 func BenchmarkOverview(b *testing.B) {
-	r := newRig(b, newFake())
+	r := newRig(b, busy())
 	r.send(tea.WindowSizeMsg{Width: 300, Height: 80})
-	v := r.open().(*overview)
-	f := &flood{}
-	for len(v.log.runs) < mostTallied {
-		v.log.runs = append(light(f.page(bigPage)), v.log.runs...)
-		f.n += bigPage
+	s := *r.live.window
+	for i := range 300 {
+		s.Workflows = append(s.Workflows, api.SeriesStats{Name: fmt.Sprintf("workflow-%d", i), StatsNumbers: s.Total, Trend: make([]int64, 30)})
 	}
-	v.log.next = "more"
+	r.live.window = &s
 	for b.Loop() {
-		f.n += bigPage / 2
-		r.clock = noon.Add(time.Duration(f.n) * 200 * time.Microsecond)
-		v.log.head(light(f.page(bigPage)), "next", false)
-		v.count(r.App)
+		r.clock = r.clock.Add(time.Second)
+		r.send(secondMsg{stream: r.live.stream, stats: &api.Stats{From: r.clock.Add(-time.Second), To: r.clock, StepSeconds: 1,
+			Points: []api.StatsPoint{{At: r.clock.Add(-time.Second), StatsNumbers: s.Total}}, Workflows: s.Workflows}})
 		r.redraw()
 	}
 }

@@ -30,6 +30,10 @@ type Client interface {
 	Operation(ctx context.Context, id string) (*api.Operation, error)
 	CancelOperation(ctx context.Context, id string) (*api.Operation, error)
 
+	Stats(context.Context, api.StatsQuery) (*api.Stats, error)
+	// StreamStats calls each when a second has ended, until the stream ends.
+	StreamStats(ctx context.Context, q api.StatsQuery, each func(*api.Stats) error) error
+
 	Queues(context.Context) (*api.List[api.Queue], error)
 	PausedWorkflows(context.Context) (*api.List[api.PausedWorkflow], error)
 	PauseQueue(ctx context.Context, name string) error

@@ -16,6 +16,8 @@ const (
 
 // connection is what is known of the way to the server.
 type connection struct {
+	// what it is that gets old, for the banner; empty: all.
+	what string
 	// last is when the server last answered, err why it no longer does.
 	last time.Time
 	err  error
@@ -39,12 +41,12 @@ func (c *connection) due(now time.Time) bool {
 
 // banner says that what is shown is old, and why; empty while it is not.
 func (c *connection) banner(th *theme.Theme, now time.Time) string {
-	if c.err == nil {
+	if c.err == nil || missing(c.err) {
 		return ""
 	}
 	age := "no answer yet"
 	if !c.last.IsZero() {
-		age = "stale " + short(now.Sub(c.last))
+		age = c.what + "stale " + short(now.Sub(c.last))
 	}
 	return th.Paint(theme.Bad, fmt.Sprintf("%s %s", th.Warn, age)) + th.Paint(theme.Notice, " "+th.Point+" "+cell.Safe(c.err.Error())+"; trying again every second")
 }

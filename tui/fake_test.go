@@ -29,6 +29,9 @@ type fake struct {
 	paused map[string]bool
 	// err is what every call fails with.
 	err error
+	// clock is its time, ticks the seconds that a stream tells of.
+	clock func() time.Time
+	ticks chan time.Time
 	// op is what it does to many runs.
 	op api.Operation
 	// calls are the calls that change something, asked those that read.
@@ -39,7 +42,8 @@ type fake struct {
 func runID(n int) string { return fmt.Sprintf("r%024d01", n) }
 
 func newFake() *fake {
-	return &fake{steps: map[string][]schema.StepRecord{}, role: "operator", paused: map[string]bool{}}
+	return &fake{steps: map[string][]schema.StepRecord{}, role: "operator", paused: map[string]bool{},
+		clock: func() time.Time { return noon }, ticks: make(chan time.Time)}
 }
 
 // add puts a run in front.

@@ -129,8 +129,10 @@ func (a *App) titleLine() string {
 // frozen screen, a job, a note, an error of the view.
 func (a *App) banner() string {
 	th, now := a.theme, a.now()
-	if b := a.conn.banner(th, now); b != "" {
-		return " " + b
+	for _, c := range []*connection{&a.conn, &a.live.conn} {
+		if b := c.banner(th, now); b != "" {
+			return " " + b
+		}
 	}
 	switch {
 	case !a.frozen.IsZero():

@@ -13,8 +13,12 @@ import (
 type metric struct {
 	title, unit, window string
 	series              []series
-	// least is what the axis shows at least at its top.
-	least float64
+	// least and most bound the top of the axis; 0: nothing does.
+	least, most float64
+	// ceiling rounds the top up; nil is plot.Ceiling.
+	ceiling func(float64) float64
+	// note stands behind the current values.
+	note string
 }
 
 // series is one line of a metric, the newest value last; NaN is none.
@@ -46,7 +50,14 @@ func (m metric) top() float64 {
 			}
 		}
 	}
-	return plot.Ceiling(most)
+	ceiling := m.ceiling
+	if ceiling == nil {
+		ceiling = plot.Ceiling
+	}
+	if top := ceiling(most); m.most == 0 || top < m.most {
+		return top
+	}
+	return m.most
 }
 
 // current is the current value of each series, with its unit.
@@ -59,12 +70,15 @@ func (m metric) current(th *theme.Theme) string {
 		}
 		parts = append(parts, text)
 	}
+	if m.note != "" {
+		parts = append(parts, th.Paint(theme.Dim, th.Point+" "+m.note))
+	}
 	return strings.Join(parts, " ")
 }
 
 // line is the metric in one line: title, current value, sparkline.
 func (m metric) line(a *App, width int) string {
-	const title, value = 14, 22
+	const title, value = 10, 28
 	text := a.fit(m.title, title, false) + " " + a.fit(m.current(a.theme)+" "+m.unit, value, false) + " "
 	if len(m.series) > 0 {
 		s := m.series[len(m.series)-1]
@@ -131,40 +145,73 @@ func (m metric) label(v float64) string {
 	return plot.Number(v)
 }
 
-// drawMetrics lays metrics out as plots in as many columns as the width has
-// room for, or as lines where the height has none for plots.
-func (a *App) drawMetrics(metrics []metric, width, height int) []string {
-	columns := 1
+// filler draws what goes where plots leave room, in at most so many cells.
+type filler func(a *App, width, height int) []string
+
+// columnsFor is how many plots stand side by side.
+func columnsFor(width, plots int) int {
 	switch {
-	case width >= 180:
-		columns = 4
+	case width >= 190 && plots > 8:
+		return 5
+	case width >= 160:
+		return 4
 	case width >= 120:
-		columns = 3
+		return 3
 	case width >= 80:
-		columns = 2
+		return 2
 	}
+	return 1
+}
+
+// drawMetrics lays metrics out as plots in as many columns as the width has
+// room for, or as lines where the height has none for plots. What is left
+// below, or in the last row, is filled.
+func (a *App) drawMetrics(metrics []metric, width, height int, fill filler) []string {
+	columns := columnsFor(width, len(metrics))
 	rows := (len(metrics) + columns - 1) / columns
 	var out []string
 	if rows == 0 || height/rows < 5 {
 		for _, m := range metrics {
 			out = append(out, m.line(a, width))
 		}
-		return out
+		return a.below(out, width, height, fill)
 	}
-	high, wide := min(height/rows, 14), (width-2)/columns-2
+	high, wide := min(height/rows, max(14, height/4)), (width-2)/columns-2
+	left := height - rows*high
 	for at := 0; at < len(metrics); at += columns {
 		var panels [][]string
 		for _, m := range metrics[at:min(at+columns, len(metrics))] {
 			panels = append(panels, m.panel(a, wide, high-1))
 		}
+		if free := columns - len(panels); free > 0 && left < 6 {
+			panels = append(panels, fill(a, free*(wide+2)-2, high-1))
+		}
 		for y := range high - 1 {
 			line := " "
 			for _, p := range panels {
-				line += cell.Pad(p[y], wide+2)
+				text := ""
+				if y < len(p) {
+					text = p[y]
+				}
+				line += cell.Pad(text, wide+2)
 			}
 			out = append(out, line)
 		}
 		out = append(out, "")
+	}
+	if left >= 6 {
+		out = a.below(out[:len(out)-1], width, height, fill)
+	}
+	return out
+}
+
+// below fills the lines that are left.
+func (a *App) below(out []string, width, height int, fill filler) []string {
+	if rest := height - len(out) - 1; rest >= 3 {
+		out = append(out, "")
+		for _, line := range fill(a, width-2, rest) {
+			out = append(out, " "+line)
+		}
 	}
 	return out
 }

@@ -38,12 +38,14 @@ type rig struct {
 
 func newRig(t testing.TB, server *fake, options ...func(*Options)) *rig {
 	r := &rig{t: t, server: server, clock: noon}
+	server.clock = func() time.Time { return r.clock.Truncate(time.Second) }
 	o := Options{Client: server, Now: func() time.Time { return r.clock }}
 	for _, change := range options {
 		change(&o)
 	}
 	r.App = New(t.Context(), o)
 	r.App.frames = func() tea.Cmd { return nil }
+	r.App.listen = func(uint64) tea.Cmd { return nil }
 	t.Cleanup(r.App.Close)
 	r.send(tea.WindowSizeMsg{Width: 120, Height: 30})
 	r.run(r.Init())
@@ -84,11 +86,25 @@ func (r *rig) run(cmd tea.Cmd) {
 	}
 }
 
-// frame lets time pass until the next question is due, and draws.
+// frame lets time pass until the next question is due, tells the second that
+// has ended, and draws.
 func (r *rig) frame() {
 	r.clock = r.clock.Add(time.Second)
+	if r.live.open {
+		r.hears(nil)
+	}
 	r.send(frameMsg{})
 	r.redraw()
+}
+
+// hears brings the second that has ended from the stream, or its end.
+func (r *rig) hears(err error) {
+	m := secondMsg{stream: r.live.stream, err: err}
+	if err == nil {
+		to := r.clock.Truncate(time.Second)
+		m.stats = r.server.stats(to.Add(-time.Second), to, time.Second)
+	}
+	r.send(m)
 }
 
 // press presses keys, named as bubbletea names them.

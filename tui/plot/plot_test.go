@@ -23,7 +23,7 @@ func TestNumber(t *testing.T) {
 }
 
 func TestCeiling(t *testing.T) {
-	for v, want := range map[float64]float64{0: 1, 1: 1, 1.5: 2, 20: 20, 21: 50, 99: 100, 100: 100, 501: 1000, -3: 1} {
+	for v, want := range map[float64]float64{0: 1, 1: 1, 1.5: 2, 20: 20, 21: 50, 99: 100, 100: 100, 501: 1000, -3: 1, 0.013: 0.02, 0.5: 0.5} {
 		if got := Ceiling(v); math.Abs(got-want) > 1e-9*want {
 			t.Errorf("above %v is %v, want %v", v, got, want)
 		}

@@ -6,9 +6,9 @@ import (
 )
 
 // Ceiling is a round number at or above the value, for the top of an axis: 1,
-// 2 or 5 times a power of ten. It is at least 1.
+// 2 or 5 times a power of ten. Of nothing it is 1.
 func Ceiling(v float64) float64 {
-	if !(v > 1) || math.IsInf(v, 0) {
+	if !(v > 0) || math.IsInf(v, 0) {
 		return 1
 	}
 	p := math.Pow(10, math.Floor(math.Log10(v)))

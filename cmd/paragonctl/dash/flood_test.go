@@ -31,6 +31,8 @@ func newFlood(tb testing.TB, rate float64) *flood {
 		answer(w, api.Identity{Name: "bench", Role: "operator"})
 	})
 	mux.HandleFunc("GET /v1/projects/default/runs", f.runs)
+	mux.HandleFunc("GET /v1/projects/default/stats", func(w http.ResponseWriter, _ *http.Request) { answer(w, f.counted(5*time.Minute)) })
+	mux.HandleFunc("GET /v1/projects/default/stats/stream", f.stream)
 	f.Server = httptest.NewServer(mux)
 	tb.Cleanup(f.Close)
 	return f
@@ -72,4 +74,40 @@ func (f *flood) runs(w http.ResponseWriter, r *http.Request) {
 		page.Items = append(page.Items, run)
 	}
 	answer(w, page)
+}
+
+// counted is what such a server has counted up to now.
+func (f *flood) counted(over time.Duration) api.Stats {
+	to := time.Now().UTC().Truncate(time.Second)
+	each := api.StatsNumbers{Started: int64(f.rate), Succeeded: int64(f.rate), Attempts: 3 * int64(f.rate), DurationP50Ms: 12, DurationP99Ms: 80}
+	s := api.Stats{From: to.Add(-over), To: to, StepSeconds: 1, Workers: api.WorkerStats{Alive: 2, Running: 100}}
+	for at := s.From; at.Before(to); at = at.Add(time.Second) {
+		s.Points = append(s.Points, api.StatsPoint{At: at, StatsNumbers: each})
+	}
+	for n := range 100 {
+		s.Workflows = append(s.Workflows, api.SeriesStats{Name: "workflow-" + strconv.Itoa(n), StatsNumbers: each, Trend: make([]int64, 30)})
+	}
+	return s
+}
+
+// stream tells of each second until the caller has gone.
+func (f *flood) stream(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		raw, err := json.Marshal(f.counted(time.Second))
+		if err != nil {
+			return
+		}
+		if _, err := fmt.Fprintf(w, "event: stats\ndata: %s\n\n", raw); err != nil {
+			return // the caller has gone
+		}
+		_ = http.NewResponseController(w).Flush() // fails as the next write will
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
 }

@@ -49,7 +49,7 @@ var plan = []struct {
 	{"engine/execution", []string{"schema", "schema/api", "workflows", "workflows/interpret", "engine/batch", "engine/seal",
 		"engine/store", "engine/queue", "engine/record", "workflows/steps", "engine/cache", "engine/logs", "engine/stats"}},
 	{"engine/schedule", []string{"schema", "workflows", "workflows/interpret", "engine/cache", "engine/execution"}},
-	{"engine/connect", []string{"schema", "schema/api", "workflows", "engine/seal", "engine/store", "engine/cache", "engine/outbound", "engine/queue"}},
+	{"engine/connect", []string{"schema", "schema/api", "workflows", "workflows/exchange", "engine/seal", "engine/store", "engine/cache", "engine/outbound", "engine/queue"}},
 	{"engine/httpapi", []string{"schema", "schema/api", "workflows", "engine/store", "engine/cache", "engine/config", "engine/execution", "engine/stats", "engine/connect"}},
 	{"engine/daemon", []string{"schema", "schema/api", "workflows", "workflows/function", "workflows/exchange", "workflows/steps", "engine"}},
 	{"engine/bench", []string{"schema", "schema/api", "workflows", "engine"}},

@@ -18,13 +18,15 @@ type Kind string
 const (
 	KindWorkflow Kind = "Workflow"
 	KindSecret   Kind = "Secret"
+	// KindIntegration is a third-party API.
+	KindIntegration Kind = "Integration"
 	// KindWorkflowTest is a kind of documents that the server does not keep.
 	KindWorkflowTest Kind = "WorkflowTest"
 )
 
 // Kinds lists every kind in the order in which apply writes them: what others
 // refer to comes first.
-var Kinds = []Kind{KindSecret, KindWorkflow}
+var Kinds = []Kind{KindSecret, KindIntegration, KindWorkflow}
 
 // DocumentKinds lists every kind that a document may be of: those that the
 // server keeps, and the tests of them.
@@ -42,6 +44,8 @@ func (k Kind) Path() string {
 		return "workflows"
 	case KindSecret:
 		return "secrets"
+	case KindIntegration:
+		return "integrations"
 	case KindWorkflowTest:
 		return "workflowtests"
 	}
@@ -55,6 +59,8 @@ func (k Kind) Singular() string {
 		return "workflow"
 	case KindSecret:
 		return "secret"
+	case KindIntegration:
+		return "integration"
 	case KindWorkflowTest:
 		return "workflowtest"
 	}

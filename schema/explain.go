@@ -60,7 +60,12 @@ func Explain(path string) (*Explanation, error) {
 		}
 		return nil, fmt.Errorf("%q is not a kind: begin with %s", names[0], strings.Join(kinds, " or "))
 	}
-	out := &Explanation{Path: path, Doc: "A " + root.Title[len("Paragon "):] + " document."}
+	title := strings.TrimPrefix(root.Title, "Paragon ")
+	article := "A "
+	if strings.ContainsRune("AEIOU", rune(title[0])) {
+		article = "An "
+	}
+	out := &Explanation{Path: path, Doc: article + title + " document."}
 	node, own := root, root
 	for i, name := range names[1:] {
 		object := root.element(node)
@@ -101,6 +106,7 @@ type schemaNode struct {
 	Enum                 []string      `json:"enum"`
 	Required             []string      `json:"required"`
 	AllOf                []*schemaNode `json:"allOf"`
+	AnyOf                []*schemaNode `json:"anyOf"`
 	Items                *schemaNode   `json:"items"`
 	Properties           properties    `json:"properties"`
 	AdditionalProperties extra         `json:"additionalProperties"`
@@ -205,6 +211,8 @@ func (n *schemaNode) element(at *schemaNode) *schemaNode {
 			at = at.Items
 		case at.AdditionalProperties.schema != nil:
 			at = at.AdditionalProperties.schema
+		case len(at.AnyOf) > 0: // a plain value, or an object in its place
+			at = at.AnyOf[len(at.AnyOf)-1]
 		default:
 			return at
 		}
@@ -231,6 +239,12 @@ func (n *schemaNode) typeText(at *schemaNode) string {
 		return "map of " + plural(n.typeText(at.AdditionalProperties.schema))
 	case at.Type == "string" && strings.HasPrefix(at.Pattern, "^([0-9]+d)?"):
 		return "duration"
+	case len(at.AnyOf) > 0:
+		words := make([]string, len(at.AnyOf))
+		for i, one := range at.AnyOf {
+			words[i] = n.typeText(one)
+		}
+		return strings.Join(words, " or ")
 	}
 	switch t := at.Type.(type) {
 	case string:

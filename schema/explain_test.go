@@ -17,6 +17,8 @@ func TestExplain(t *testing.T) {
 		{"workflow.spec.steps.parallel.branches.steps.steps.switch.steps.request.auth.basic.password", "string", "", "Secret"},
 		{"workflow.spec.priority", "string", "", "queued runs"},
 		{"workflow.spec.output", "any", "", "respond"},
+		{"integration.spec.auth.oauth2.clientId", "string or object", "secret", "client"},
+		{"integration", "object", "spec", "An Integration document."},
 		{"secret.spec.valueFrom", "object", "env", "paragonctl reads"},
 	} {
 		t.Run(tt.path, func(t *testing.T) {

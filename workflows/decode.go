@@ -175,13 +175,25 @@ func duplicate(pairs []pair, name string) bool {
 	return slices.ContainsFunc(pairs, func(f pair) bool { return f.name == name })
 }
 
-var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+var (
+	textUnmarshaler  = reflect.TypeFor[encoding.TextUnmarshaler]()
+	textOrSecretType = reflect.TypeFor[schema.TextOrSecret]()
+	secretNameType   = reflect.TypeFor[schema.SecretName]()
+)
 
 // into reads a node into a Go value and returns its plain JSON value.
 func (d *decoder) into(n *node, v reflect.Value, p *path, depth int) any {
 	return d.follow(n, p, depth, func(n *node) any {
 		if v.CanAddr() && v.Addr().Type().Implements(textUnmarshaler) {
 			return d.text(n, v, p)
+		}
+		switch v.Type() {
+		case textOrSecretType:
+			return d.decodeText(n, v, p, depth)
+		case secretNameType:
+			if n.Kind == scalarNode {
+				return d.plainSecret(n, p)
+			}
 		}
 		switch v.Kind() {
 		case reflect.Interface:

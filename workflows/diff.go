@@ -97,8 +97,9 @@ type missing struct{}
 // specTypes are the types of the specs, by which fields of the language are told
 // from data.
 var specTypes = map[schema.Kind]reflect.Type{
-	schema.KindWorkflow: reflect.TypeFor[schema.WorkflowSpec](),
-	schema.KindSecret:   reflect.TypeFor[schema.SecretSpec](),
+	schema.KindWorkflow:    reflect.TypeFor[schema.WorkflowSpec](),
+	schema.KindIntegration: reflect.TypeFor[schema.IntegrationSpec](),
+	schema.KindSecret:      reflect.TypeFor[schema.SecretSpec](),
 }
 
 func diffResource(a, b *schema.Resource) []FieldChange {

@@ -20,10 +20,12 @@ type Source struct {
 // Document is one parsed, strictly decoded resource with its positions.
 type Document struct {
 	Resource schema.Resource
-	// Workflow, Secret or Test is the decoded spec, by the kind.
-	Workflow *schema.WorkflowSpec
-	Secret   *schema.SecretSpec
-	Test     *schema.WorkflowTestSpec
+	// Workflow, Secret or Test is the decoded spec, by the kind; an Integration is
+	// compiled already.
+	Workflow    *schema.WorkflowSpec
+	Secret      *schema.SecretSpec
+	Test        *schema.WorkflowTestSpec
+	Integration *Integration
 	// File and Line are where the document begins.
 	File string
 	Line int
@@ -225,6 +227,14 @@ func (d *Document) decodeSpec(dec *decoder, spec, kind *node) {
 		d.Secret = &schema.SecretSpec{}
 		canonical = dec.into(spec, reflect.ValueOf(d.Secret).Elem(), specPath, 1)
 		d.checkSecret(dec, spec)
+	case schema.KindIntegration:
+		integration := &schema.IntegrationSpec{}
+		canonical = dec.into(spec, reflect.ValueOf(integration).Elem(), specPath, 1)
+		if !dec.full {
+			c := newCompiler(d.Resource.Metadata.Name, nil, d)
+			d.Integration = c.integration(integration)
+			dec.diags = append(dec.diags, c.diags...)
+		}
 	case schema.KindWorkflowTest:
 		d.Test = &schema.WorkflowTestSpec{}
 		canonical = dec.into(spec, reflect.ValueOf(d.Test).Elem(), specPath, 1)

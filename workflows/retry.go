@@ -22,6 +22,11 @@ func (c *compiler) retry(s *Step) *Retry {
 	if spec == nil {
 		return nil
 	}
+	return policy(spec, s.Kind == StepFunction)
+}
+
+// policy fills a policy's defaults in.
+func policy(spec *schema.RetrySpec, function bool) *Retry {
 	r := &Retry{
 		MaxAttempts: spec.MaxAttempts, Multiplier: spec.Multiplier, Jitter: spec.Jitter,
 		InitialInterval: time.Duration(spec.InitialInterval), MaxInterval: time.Duration(spec.MaxInterval), MaxElapsed: time.Duration(spec.MaxElapsed),
@@ -43,7 +48,7 @@ func (c *compiler) retry(s *Step) *Retry {
 	}
 	on := spec.RetryOn
 	if on == nil {
-		if s.Kind == StepFunction {
+		if function {
 			on = []any{"any"}
 		} else {
 			on = []any{408, 425, 429, "5xx", "timeout", "network"}

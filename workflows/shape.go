@@ -224,8 +224,11 @@ func (c *compiler) checkRequest(r *schema.RequestStep, at *path) {
 	case r.Path != "" && r.Integration == "":
 		c.fail(at.field("path"), "one-of", "write the whole address in url", "path goes with integration")
 	}
-	if r.Integration != "" {
-		c.unsupported(at.field("integration"))
+	if r.Integration != "" && !dnsLabel.MatchString(r.Integration) {
+		c.fail(at.field("integration"), "invalid-name", nameAdvice(r.Integration), "%q can't be the name of an integration", r.Integration)
+	}
+	if r.Integration != "" && r.Auth != nil {
+		c.fail(at.field("auth"), "one-of", "", "the integration brings the credential")
 	}
 	if r.Method != "" && !strings.Contains(r.Method, "${{") && !httpMethod.MatchString(r.Method) {
 		c.fail(at.field("method"), "invalid-value", "write it in capital letters: "+strings.ToUpper(r.Method), "%q is not an HTTP method", r.Method)
@@ -260,11 +263,6 @@ func (c *compiler) checkRequest(r *schema.RequestStep, at *path) {
 			c.fail(at.field("accept").item(i), "invalid-value", "", "only a status of 400 or more fails a step")
 		}
 	}
-}
-
-// unsupported refuses what the language has and this release does not.
-func (c *compiler) unsupported(at *path) {
-	c.fail(at, "unsupported", "write url: https://…", "integrations are not available in this version")
 }
 
 // function checks the source of a function. What was stored was checked when it was

@@ -86,23 +86,26 @@ func (c *compiler) webhook(t *Trigger, h *schema.WebhookTrigger, at *path) {
 	c.webhookAuth(h.Auth, at.field("auth"))
 }
 
+// namesSecret takes up a secret that is named literally.
+func (c *compiler) namesSecret(name string, p *path) {
+	if name == "" {
+		return // reported as missing
+	}
+	if !secretName.MatchString(name) {
+		suggestion := "make a Secret and write its name"
+		c.fail(p, "invalid-name", suggestion, "this must be the name of a Secret, not its value")
+		// What stands there may be a secret: it is not shown.
+		c.diags[len(c.diags)-1].Source = ""
+		return
+	}
+	c.secrets[name] = true
+}
+
 // webhookAuth checks that there is one way to authenticate and collects the
 // secrets that it names.
 func (c *compiler) webhookAuth(a *schema.WebhookAuth, at *path) {
 	n := 0
-	secret := func(name string, p *path) {
-		if name == "" {
-			return // reported as missing
-		}
-		if !secretName.MatchString(name) {
-			suggestion := "make a Secret and write its name"
-			c.fail(p, "invalid-name", suggestion, "this must be the name of a Secret, not its value")
-			// What stands there may be a secret: it is not shown.
-			c.diags[len(c.diags)-1].Source = ""
-			return
-		}
-		c.secrets[name] = true
-	}
+	secret := c.namesSecret
 	if x := a.Preset; x != nil {
 		n++
 		secret(x.Secret, at.field("preset").field("secret"))

@@ -217,7 +217,7 @@ func TestLostNoticeAndLostDocument(t *testing.T) {
 			t.Fatal(err)
 		}
 		two := f.workflow("two", 1, "b")
-		if err := rdb.HSet(ctx, indexKey(h.generation), resourceField("default", workflowRef("two")), resourceEntry{1, two.Digest}.String()).Err(); err != nil {
+		if err := rdb.HSet(ctx, indexKey(h.generation), resourceField("default", schema.Ref{Kind: schema.KindWorkflow, Name: "two"}), resourceEntry{1, two.Digest}.String()).Err(); err != nil {
 			t.Fatal(err)
 		}
 		h.version++

@@ -24,3 +24,15 @@ func compile(project, name string, e resourceEntry, doc document) *Workflow {
 	w.Workflow = compiled
 	return w
 }
+
+// compileIntegration makes the integration of a stored spec.
+func compileIntegration(name string, e resourceEntry, doc document) *Integration {
+	i := &Integration{Integration: &workflows.Integration{Name: name}, Revision: e.revision, digest: e.digest}
+	compiled, err := workflows.CompileIntegration(name, doc.Spec)
+	if err != nil {
+		i.Broken = err
+		return i
+	}
+	i.Integration = compiled
+	return i
+}

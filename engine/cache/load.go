@@ -101,11 +101,8 @@ func (c *Cache) loadAll(ctx context.Context, snap *snapshot, h head) (*snapshot,
 	}
 	for _, p := range snap.projects {
 		gone(projectField(p.Name))
-		for name := range p.workflows {
-			gone(resourceField(p.Name, workflowRef(name)))
-		}
-		for name := range p.secrets {
-			gone(resourceField(p.Name, schema.Ref{Kind: schema.KindSecret, Name: name}))
+		for _, id := range p.refs() {
+			gone(resourceField(p.Name, id))
 		}
 	}
 	for id := range snap.keysByID {
@@ -173,6 +170,13 @@ func (c *Cache) build(ctx context.Context, snap *snapshot, h head, index map[str
 					"workflow", w.ref.Name, "revision", w.entry.revision, "error", compiled[i].Broken)
 			}
 			b.project(w.project).workflows[w.ref.Name] = compiled[i]
+		case schema.KindIntegration:
+			made := compileIntegration(w.ref.Name, w.entry, documents[i])
+			if made.Broken != nil {
+				c.log.ErrorContext(ctx, "integration does not compile in this version", "project", w.project,
+					"integration", w.ref.Name, "revision", w.entry.revision, "error", made.Broken)
+			}
+			b.project(w.project).integrations[w.ref.Name] = made
 		case schema.KindSecret:
 			c.setSecret(ctx, b.project(w.project), w, documents[i])
 		}
@@ -259,13 +263,7 @@ func setResource(b *builder, field, value string) (wanted, bool, error) {
 	}
 	if value == "" {
 		if b.next.projects[project] != nil {
-			p := b.project(project)
-			switch ref.Kind {
-			case schema.KindWorkflow:
-				delete(p.workflows, ref.Name)
-			case schema.KindSecret:
-				delete(p.secrets, ref.Name)
-			}
+			b.project(project).remove(ref)
 		}
 		return wanted{}, false, nil
 	}
@@ -274,19 +272,15 @@ func setResource(b *builder, field, value string) (wanted, bool, error) {
 		return wanted{}, false, err
 	}
 	w := wanted{project, ref, e}
-	p := b.next.projects[project]
-	if p == nil {
-		return w, ref.Kind == schema.KindWorkflow || ref.Kind == schema.KindSecret, nil
+	if !slices.Contains(schema.Kinds, ref.Kind) {
+		return w, false, nil // of a newer version's kinds
 	}
-	switch ref.Kind {
-	case schema.KindWorkflow:
-		old := p.workflows[ref.Name]
-		return w, old == nil || old.Revision != e.revision || old.digest != e.digest, nil
-	case schema.KindSecret:
-		old, ok := p.secrets[ref.Name]
-		return w, !ok || old.entry != e, nil
+	if p := b.next.projects[project]; p != nil {
+		if old, ok := p.entry(ref); ok && old == e {
+			return w, false, nil
+		}
 	}
-	return w, false, nil
+	return w, true, nil
 }
 
 // setSecret opens a secret. One that can't be opened is there without a value.

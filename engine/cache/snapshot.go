@@ -31,12 +31,13 @@ type Project struct {
 	// Settings have defaults for what is not set.
 	Settings schema.ProjectSettings
 
-	wrapped   []byte
-	dataKey   *seal.DataKey
-	workflows map[string]*Workflow
-	secrets   map[string]secret
-	keys      map[[32]byte]*Key
-	redactor  func() *seal.Redactor
+	wrapped      []byte
+	dataKey      *seal.DataKey
+	workflows    map[string]*Workflow
+	integrations map[string]*Integration
+	secrets      map[string]secret
+	keys         map[[32]byte]*Key
+	redactor     func() *seal.Redactor
 }
 
 // Workflow is one revision of a workflow, compiled.
@@ -49,6 +50,18 @@ type Workflow struct {
 	Labels map[string]string
 	// Broken says why it does not compile in this version of the program,
 	// which another version accepted; nil when it does.
+	Broken error
+
+	digest string
+}
+
+// Integration is the current revision of an integration, compiled.
+type Integration struct {
+	// Integration is never nil. Of a broken one it has the name only.
+	*workflows.Integration
+	Revision int64
+	// Broken says why it does not compile in this version of the program; nil
+	// when it does.
 	Broken error
 
 	digest string
@@ -90,6 +103,15 @@ func (p *Project) Workflows() []*Workflow {
 	return slices.SortedFunc(maps.Values(p.workflows), func(a, b *Workflow) int { return cmp.Compare(a.Name, b.Name) })
 }
 
+// Integration returns the current revision of an integration, nil for an unknown
+// one.
+func (p *Project) Integration(name string) *Integration { return p.integrations[name] }
+
+// Integrations returns the current revisions of all integrations, by name.
+func (p *Project) Integrations() []*Integration {
+	return slices.SortedFunc(maps.Values(p.integrations), func(a, b *Integration) int { return cmp.Compare(a.Name, b.Name) })
+}
+
 // Secret returns the plaintext of a secret; false when there is none, or when
 // it can't be opened with the master key of this process.
 func (p *Project) Secret(name string) (string, bool) {
@@ -125,10 +147,11 @@ func (b *builder) project(name string) *Project {
 	if p := b.fresh[name]; p != nil {
 		return p
 	}
-	p := &Project{Name: name, workflows: map[string]*Workflow{}, secrets: map[string]secret{}, keys: map[[32]byte]*Key{}}
+	p := &Project{Name: name, workflows: map[string]*Workflow{}, integrations: map[string]*Integration{}, secrets: map[string]secret{}, keys: map[[32]byte]*Key{}}
 	if old := b.next.projects[name]; old != nil {
 		p.Settings, p.wrapped, p.dataKey = old.Settings, old.wrapped, old.dataKey
-		p.workflows, p.secrets, p.keys = maps.Clone(old.workflows), maps.Clone(old.secrets), maps.Clone(old.keys)
+		p.workflows, p.integrations = maps.Clone(old.workflows), maps.Clone(old.integrations)
+		p.secrets, p.keys = maps.Clone(old.secrets), maps.Clone(old.keys)
 	}
 	b.fresh[name], b.next.projects[name] = p, p
 	return p
@@ -170,5 +193,47 @@ func (b *builder) finish(h head) *snapshot {
 	return b.next
 }
 
-// workflowRef is the reference of a workflow.
-func workflowRef(name string) schema.Ref { return schema.Ref{Kind: schema.KindWorkflow, Name: name} }
+// entry is what the index says of a resource that is in memory.
+func (p *Project) entry(id schema.Ref) (resourceEntry, bool) {
+	switch id.Kind {
+	case schema.KindWorkflow:
+		if w := p.workflows[id.Name]; w != nil {
+			return resourceEntry{w.Revision, w.digest}, true
+		}
+	case schema.KindIntegration:
+		if i := p.integrations[id.Name]; i != nil {
+			return resourceEntry{i.Revision, i.digest}, true
+		}
+	case schema.KindSecret:
+		s, ok := p.secrets[id.Name]
+		return s.entry, ok
+	}
+	return resourceEntry{}, false
+}
+
+// remove takes a resource out.
+func (p *Project) remove(id schema.Ref) {
+	switch id.Kind {
+	case schema.KindWorkflow:
+		delete(p.workflows, id.Name)
+	case schema.KindIntegration:
+		delete(p.integrations, id.Name)
+	case schema.KindSecret:
+		delete(p.secrets, id.Name)
+	}
+}
+
+// refs lists the resources that are in memory.
+func (p *Project) refs() []schema.Ref {
+	var out []schema.Ref
+	for name := range p.workflows {
+		out = append(out, schema.Ref{Kind: schema.KindWorkflow, Name: name})
+	}
+	for name := range p.integrations {
+		out = append(out, schema.Ref{Kind: schema.KindIntegration, Name: name})
+	}
+	for name := range p.secrets {
+		out = append(out, schema.Ref{Kind: schema.KindSecret, Name: name})
+	}
+	return out
+}

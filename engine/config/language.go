@@ -15,8 +15,9 @@ type document struct {
 	// File and Line say where it begins.
 	File string
 	Line int
-	// Workflow is the compiled workflow, nil for another kind.
-	Workflow *workflows.Workflow
+	// Workflow and Integration are compiled, nil for another kind.
+	Workflow    *workflows.Workflow
+	Integration *workflows.Integration
 }
 
 // parse reads the documents of the files and compiles the workflows. The
@@ -34,7 +35,7 @@ func parse(files []api.File) ([]document, []schema.Diagnostic) {
 		if p.Resource.Kind.Local() {
 			continue // a test beside its workflow in one file
 		}
-		doc := document{Resource: p.Resource, File: p.File, Line: p.Line}
+		doc := document{Resource: p.Resource, File: p.File, Line: p.Line, Integration: p.Integration}
 		if p.Resource.Kind == schema.KindWorkflow {
 			compiled, more := p.Compile()
 			doc.Workflow = compiled
@@ -48,4 +49,15 @@ func parse(files []api.File) ([]document, []schema.Diagnostic) {
 // compile compiles a stored workflow.
 func compile(r store.Resource) (*workflows.Workflow, error) {
 	return workflows.CompileSpec(r.Metadata.Name, r.Spec)
+}
+
+// compiles tells why a stored resource can't be used in this version, if so.
+func compiles(r store.Resource) (err error) {
+	switch r.Kind {
+	case schema.KindWorkflow:
+		_, err = compile(r)
+	case schema.KindIntegration:
+		_, err = workflows.CompileIntegration(r.Metadata.Name, r.Spec)
+	}
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"paragon/engine/cache"
@@ -163,7 +162,7 @@ func (s *Service) Delete(ctx context.Context, actor Actor, project string, id sc
 				return err
 			}
 			if len(users) > 0 {
-				return conflict("%s is used by workflow %s: change it first, or force the deletion", id, strings.Join(users, ", "))
+				return conflict("%s is used by %s: change it first, or force the deletion", id, namesOf(users))
 			}
 		}
 		if err := tx.Delete(ctx, id, actor.Name, s.now().UTC()); err != nil {
@@ -193,10 +192,8 @@ func (s *Service) Rollback(ctx context.Context, actor Actor, project string, id 
 	if target.Deleted {
 		return nil, conflict("revision %d of %s is its deletion: name another", target.Revision, id)
 	}
-	if id.Kind == schema.KindWorkflow {
-		if _, err := compile(*target); err != nil {
-			return nil, invalid(fmt.Sprintf("revision %d of %s does not compile any more: %v", target.Revision, id, err), nil)
-		}
+	if err := compiles(*target); err != nil {
+		return nil, invalid(fmt.Sprintf("revision %d of %s does not compile any more: %v", target.Revision, id, err), nil)
 	}
 	var change cache.Change
 	var out store.Resource

@@ -1,6 +1,8 @@
 // Package connect is the room for what acts in the accounts of a product's
-// customers: connections, their OAuth2 tokens, and the proxy.
+// customers: which credential a call to an integration uses, and where it may
+// be sent.
 //
-// Nothing stands here yet. A request step names its URL and its credentials
-// itself; request.integration is refused when a workflow is applied.
+// A Caller (a user of the project, or the project itself) and an integration
+// give a Target, which puts the credential on a request and refuses every other
+// host. Configuration is read from memory, so that no call needs the store.
 package connect

@@ -44,6 +44,8 @@ var weakest = map[string]string{
 	"listWorkflowRevisions": "viewer", "rollbackWorkflow": "developer", "compareWorkflowRevisions": "viewer", "compareSecretRevisions": "viewer",
 	"listSecrets": "viewer", "getSecret": "viewer", "putSecret": "developer", "deleteSecret": "developer",
 	"listSecretRevisions": "viewer", "rollbackSecret": "developer",
+	"listIntegrations": "viewer", "getIntegration": "viewer", "putIntegration": "developer", "deleteIntegration": "developer",
+	"listIntegrationRevisions": "viewer", "rollbackIntegration": "developer", "compareIntegrationRevisions": "viewer",
 }
 
 func TestRolesAndRoutes(t *testing.T) {

@@ -14,18 +14,21 @@ type kind struct{ name, spec, file string }
 var kinds = []kind{
 	{"Workflow", "WorkflowSpec", "workflow.json"},
 	{"Secret", "SecretSpec", "secret.json"},
+	{"Integration", "IntegrationSpec", "integration.json"},
 	{"WorkflowTest", "WorkflowTestSpec", "workflowtest.json"},
 }
 
 // exactlyOne lists the structs of which exactly one of some keys is set.
 var exactlyOne = map[string][]string{
-	"StepSpec":     {"request", "function", "set", "switch", "forEach", "parallel", "delay", "waitFor", "respond", "emit", "call", "fail"},
-	"TriggerSpec":  {"manual", "webhook", "cron", "event"},
-	"WebhookAuth":  {"preset", "hmac", "basic", "bearer", "apiKey"},
-	"RequestAuth":  {"basic", "bearer", "oauth2"},
-	"SecretSource": {"env", "file"},
-	"DelayStep":    {"for", "until"},
-	"SwitchBranch": {"if", "else"},
+	"StepSpec":        {"request", "function", "set", "switch", "forEach", "parallel", "delay", "waitFor", "respond", "emit", "call", "fail"},
+	"TriggerSpec":     {"manual", "webhook", "cron", "event"},
+	"WebhookAuth":     {"preset", "hmac", "basic", "bearer", "apiKey"},
+	"RequestAuth":     {"basic", "bearer", "oauth2"},
+	"IntegrationAuth": {"none", "basic", "bearer", "apiKey", "oauth2"},
+	"IntegrationKey":  {"header", "query"},
+	"SecretSource":    {"env", "file"},
+	"DelayStep":       {"for", "until"},
+	"SwitchBranch":    {"if", "else"},
 }
 
 const dnsLabel = `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`
@@ -275,6 +278,12 @@ func (g *generator) typeOf(t ast.Expr) (object, error) {
 			return object{{"type", "boolean"}}, nil
 		case "any":
 			return object{}, nil
+		case "TextOrSecret":
+			name, err := g.reference("SecretName")
+			if err != nil {
+				return nil, err
+			}
+			return object{{"anyOf", []any{object{{"type", "string"}, {"minLength", 1}}, name}}}, nil
 		case "Duration":
 			return object{{"type", "string"}, {"pattern", durationPattern}}, nil
 		}

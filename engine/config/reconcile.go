@@ -70,6 +70,7 @@ func (s *Service) loop(ctx context.Context) {
 			return
 		case <-touch.C:
 			s.flushUsed(ctx)
+			s.forgetAnswers(ctx)
 			continue
 		case <-reconcile.C:
 		}

@@ -18,6 +18,10 @@ func (s *Server) sendEvent(w http.ResponseWriter, r *request) error {
 	if req.Name == "" || len(req.Name) > maxEventName {
 		return badField("name", "an event has a name of at most %d characters", maxEventName)
 	}
+	req.ID = nameOr(req.ID, r.Header.Get("Idempotency-Key"))
+	if checkIdempotencyKey(req.ID) != nil {
+		return badField("id", "the id of an event has at most %d bytes, and no control characters", maxIdempotencyKey)
+	}
 	done, err := s.opts.Runs.Publish(r.Context(), execution.Event{
 		Project: r.project, Name: req.Name, ID: req.ID, Data: req.Data, Actor: r.actor.Name,
 		TraceParent: traceOf(r.Context()).Parent(),

@@ -47,6 +47,7 @@ type fakeRuns struct {
 	actors   []string
 	err      error
 	response *execution.Response
+	onCancel func(ctx context.Context) error
 	ended    chan struct{} // closed: runs have ended; nil: at once
 }
 
@@ -133,6 +134,11 @@ func (f *fakeRuns) Response(ctx context.Context, _, _ string) (*execution.Respon
 }
 
 func (f *fakeRuns) Cancel(ctx context.Context, project, id, actor string) (*schema.Run, error) {
+	if f.onCancel != nil {
+		if err := f.onCancel(ctx); err != nil {
+			return nil, err
+		}
+	}
 	run, err := f.Get(ctx, project, id)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -175,6 +181,7 @@ type rig struct {
 	t      testing.TB
 	server *Server
 	config *config.Service
+	dir    string // of the store's files
 	db     store.Store
 	rdb    redis.UniversalClient
 	keys   *seal.Keyring
@@ -192,7 +199,8 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "store.db"))
+	dir := t.TempDir()
+	db, err := sqlite.Open(ctx, filepath.Join(dir, "store.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +218,7 @@ func newRig(t testing.TB) *rig {
 	keys := seal.NewKeyring(master)
 	closed := make(chan struct{})
 	close(closed)
-	r := &rig{t: t, db: db, rdb: rdb, keys: keys, mini: mini, runs: &fakeRuns{runs: map[string]*schema.Run{}, ended: closed}, tokens: map[string]string{}, log: &bytes.Buffer{},
+	r := &rig{t: t, dir: dir, db: db, rdb: rdb, keys: keys, mini: mini, runs: &fakeRuns{runs: map[string]*schema.Run{}, ended: closed}, tokens: map[string]string{}, log: &bytes.Buffer{},
 		now: time.Unix(1531420618, 0)}
 	quiet := slog.New(slog.DiscardHandler)
 	r.config = config.New(config.Options{Store: db, Redis: rdb, Keyring: keys, Log: quiet, Now: func() time.Time { return r.now }})

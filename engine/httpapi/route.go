@@ -44,6 +44,9 @@ type route struct {
 	answers []answer
 	// limit bounds the body; 0 takes the default.
 	limit int64
+	// ownKeys says that the route itself knows what to do with an
+	// Idempotency-Key.
+	ownKeys bool
 
 	serve func(w http.ResponseWriter, r *request) error
 }
@@ -90,13 +93,21 @@ func (s *Server) handler(rt *route) http.Handler {
 				err = tooLarge("the body", limit)
 			} else {
 				r.Body = http.MaxBytesReader(w, r.Body, limit)
-				err = rt.serve(w, req)
+				err = s.serveRoute(w, req)
 			}
 		}
 		if err != nil {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// serveRoute serves a request that may be served.
+func (s *Server) serveRoute(w http.ResponseWriter, r *request) error {
+	if key := r.Header.Get("Idempotency-Key"); key != "" && r.route.keepsAnswers() {
+		return s.serveOnce(w, r, key)
+	}
+	return r.route.serve(w, r)
 }
 
 // fail answers with an error.

@@ -24,6 +24,8 @@ var (
 	paramLimit  = param{"query", "limit", "Items of a page, at most 1000. Default 100.", "integer"}
 	paramWait   = param{"query", "wait", "Wait this long for the run to end (30s, 2m)", "duration"}
 	paramKey    = param{"header", "Idempotency-Key", "A second request with the same key answers with the first one's run", "string"}
+	paramOnce   = param{"header", "Idempotency-Key", "The same request with the same key gets the first one's answer, for 24 hours", "string"}
+	paramEvent  = param{"header", "Idempotency-Key", "The event's id, when the body has none", "string"}
 	paramMatch  = param{"header", "If-Match", "The ETag that the resource must have, or *", "string"}
 )
 
@@ -42,6 +44,11 @@ func (s *Server) table() []route {
 	list = append(list, s.statsRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
+	}
+	for i := range list {
+		if list[i].keepsAnswers() {
+			list[i].params = append(list[i].params, paramOnce)
+		}
 	}
 	return list
 }
@@ -91,7 +98,7 @@ func (s *Server) projectRoutes() []route {
 			body:    typeOf[api.TriggerRequest](), media: []string{api.ContentTypeJSON, api.ContentTypeNDJSON}, optional: true,
 			answers: []answer{{status: http.StatusAccepted, doc: "Accepted", body: run}, {status: http.StatusOK, doc: "The run ended in the wait", body: run},
 				{status: http.StatusOK, doc: "One line a run, in order", body: typeOf[api.TriggerLine](), media: api.ContentTypeNDJSON}},
-			limit: s.limits.Batch, serve: s.trigger},
+			limit: s.limits.Batch, ownKeys: true, serve: s.trigger},
 
 		{method: "GET", path: pathProject + "/runs", access: member, action: config.ActionReadRuns, id: "listRuns", tag: "runs",
 			summary: "List runs, newest first",
@@ -123,8 +130,8 @@ func (s *Server) projectRoutes() []route {
 			summary: "End an operation; what it has done stays done", answers: ok(typeOf[api.Operation]()), serve: s.cancelOperation},
 
 		{method: "POST", path: pathProject + "/events", access: member, action: config.ActionTrigger, id: "sendEvent", tag: "runs",
-			summary: "Tell what happened: it starts runs and lets waiting ones go on", body: typeOf[api.EventRequest](),
-			answers: []answer{{status: http.StatusAccepted, body: typeOf[api.EventResult]()}}, serve: s.sendEvent},
+			summary: "Tell what happened: it starts runs and lets waiting ones go on", params: []param{paramEvent}, body: typeOf[api.EventRequest](),
+			answers: []answer{{status: http.StatusAccepted, body: typeOf[api.EventResult]()}}, ownKeys: true, serve: s.sendEvent},
 
 		{method: "GET", path: pathProject + "/keys", access: member, action: config.ActionReadKeys, id: "listKeys", tag: "access",
 			summary: "List API keys", answers: ok(typeOf[api.List[api.Key]]()), serve: s.listKeys},

@@ -78,6 +78,7 @@ type Store interface {
 type Config interface {
 	Access
 	Connect
+	Answers
 
 	// Update runs f in one transaction for a project's configuration. Updates
 	// of one store are serialized. When f returns nil and wrote anything, the

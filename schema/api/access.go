@@ -126,18 +126,12 @@ type RotateKeyRequest struct {
 
 // Login logs a person in by password.
 func (c *Client) Login(ctx context.Context, email, password string) (*Session, error) {
-	return post[Session](ctx, c, "/v1/auth/login", LoginRequest{Email: email, Password: password})
+	return postOnce[Session](ctx, c, "/v1/auth/login", LoginRequest{Email: email, Password: password})
 }
 
 // StartDevice begins a login at the server's OpenID provider.
 func (c *Client) StartDevice(ctx context.Context) (*DeviceLogin, error) {
-	var out DeviceLogin
-	r := &call{method: http.MethodPost, path: "/v1/auth/device"}
-	r.into(&out)
-	if err := c.do(ctx, r); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return postOnce[DeviceLogin](ctx, c, "/v1/auth/device", nil)
 }
 
 // AwaitDevice asks how the login stands, as often as the provider allows,
@@ -152,7 +146,7 @@ func (c *Client) AwaitDevice(ctx context.Context, login *DeviceLogin) (*Session,
 			return nil, ctx.Err()
 		case <-timer.C:
 		}
-		answer, err := post[DeviceAnswer](ctx, c, "/v1/auth/device/token", DeviceRequest{DeviceCode: login.DeviceCode})
+		answer, err := postOnce[DeviceAnswer](ctx, c, "/v1/auth/device/token", DeviceRequest{DeviceCode: login.DeviceCode})
 		if err != nil {
 			return nil, err
 		}
@@ -168,7 +162,7 @@ func (c *Client) AwaitDevice(ctx context.Context, login *DeviceLogin) (*Session,
 
 // Accept accepts an invitation.
 func (c *Client) Accept(ctx context.Context, req AcceptRequest) (*Session, error) {
-	return post[Session](ctx, c, "/v1/auth/accept", req)
+	return postOnce[Session](ctx, c, "/v1/auth/accept", req)
 }
 
 // Logout ends the session of the client's token.
@@ -194,16 +188,7 @@ func (c *Client) Settings(ctx context.Context) (*schema.ProjectSettings, error) 
 // SetSettings replaces the project's settings. It needs an owner of the
 // default project.
 func (c *Client) SetSettings(ctx context.Context, settings schema.ProjectSettings) (*schema.ProjectSettings, error) {
-	r := &call{method: http.MethodPut, path: c.path("settings")}
-	if err := r.json(settings); err != nil {
-		return nil, err
-	}
-	var out schema.ProjectSettings
-	r.into(&out)
-	if err := c.do(ctx, r); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return send[schema.ProjectSettings](ctx, c, &call{method: http.MethodPut, path: c.path("settings"), key: NewIdempotencyKey()}, settings)
 }
 
 // Members lists the project's members, and who is invited.
@@ -219,18 +204,12 @@ func (c *Client) Invite(ctx context.Context, email, role string) (*Invitation, e
 
 // SetRole gives a member another role.
 func (c *Client) SetRole(ctx context.Context, email, role string) (*Member, error) {
-	r := &call{method: http.MethodPut, path: c.path("members", email), again: true}
-	if err := r.json(SetRoleRequest{Role: role}); err != nil {
-		return nil, err
-	}
-	var out Member
-	r.into(&out)
-	return &out, c.do(ctx, r)
+	return send[Member](ctx, c, &call{method: http.MethodPut, path: c.path("members", email), again: true}, SetRoleRequest{Role: role})
 }
 
 // RemoveMember ends a membership, or takes an invitation back.
 func (c *Client) RemoveMember(ctx context.Context, email string) error {
-	return c.do(ctx, &call{method: http.MethodDelete, path: c.path("members", email)})
+	return c.do(ctx, &call{method: http.MethodDelete, path: c.path("members", email), key: NewIdempotencyKey()})
 }
 
 // RotateKey makes a key that may what an old one may, whose token counts for

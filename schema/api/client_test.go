@@ -61,16 +61,22 @@ func TestWhatIsRepeated(t *testing.T) {
 		{"bulk replay", func(ctx context.Context, c *Client) error {
 			_, err := c.ReplayMany(ctx, RunsFilter{}, "")
 			return err
-		}, 1},
-		{"replay", func(ctx context.Context, c *Client) error { _, err := c.Replay(ctx, "r", ReplayRequest{}); return err }, 1},
+		}, 4},
+		{"replay", func(ctx context.Context, c *Client) error { _, err := c.Replay(ctx, "r", ReplayRequest{}); return err }, 4},
 		{"rollback", func(ctx context.Context, c *Client) error {
 			_, err := c.Rollback(ctx, schema.Ref{Kind: schema.KindWorkflow, Name: "w"}, 0)
 			return err
-		}, 1},
+		}, 4},
 		{"delete", func(ctx context.Context, c *Client) error {
 			return c.Delete(ctx, schema.Ref{Kind: schema.KindWorkflow, Name: "w"}, DeleteOptions{})
-		}, 1},
-		{"create key", func(ctx context.Context, c *Client) error { _, err := c.CreateKey(ctx, CreateKeyRequest{}); return err }, 1},
+		}, 4},
+		{"create key", func(ctx context.Context, c *Client) error { _, err := c.CreateKey(ctx, CreateKeyRequest{}); return err }, 4},
+		{"settings", func(ctx context.Context, c *Client) error {
+			_, err := c.SetSettings(ctx, schema.ProjectSettings{})
+			return err
+		}, 4},
+		{"login", func(ctx context.Context, c *Client) error { _, err := c.Login(ctx, "e", "p"); return err }, 1},
+		{"cancel", func(ctx context.Context, c *Client) error { _, err := c.Cancel(ctx, "r"); return err }, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,6 +104,25 @@ func TestWhatIsRepeated(t *testing.T) {
 				t.Errorf("a repeated request has another key: %v", keys)
 			}
 		})
+	}
+}
+
+// A repetition that comes while the first request is still worked on is asked
+// to wait, and waits.
+func TestConflictThatPasses(t *testing.T) {
+	var n atomic.Int32
+	c := quick(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1) == 1 {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusConflict)
+			return
+		}
+		io.WriteString(w, `{"id":"k"}`)
+	})
+	began := time.Now()
+	k, err := c.CreateKey(t.Context(), CreateKeyRequest{})
+	if err != nil || k.ID != "k" || n.Load() != 2 || time.Since(began) < time.Second {
+		t.Errorf("%+v, %v after %d requests and %s", k, err, n.Load(), time.Since(began))
 	}
 }
 

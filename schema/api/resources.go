@@ -35,15 +35,7 @@ func (c *Client) Apply(ctx context.Context, req ApplyRequest, opts ApplyOptions)
 	if opts.Prune {
 		r.query.Set("prune", "true")
 	}
-	if err := r.json(req); err != nil {
-		return nil, err
-	}
-	var out ApplyResult
-	r.into(&out)
-	if err := c.do(ctx, r); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return send[ApplyResult](ctx, c, r, req)
 }
 
 // Get returns a resource.
@@ -75,7 +67,7 @@ type DeleteOptions struct {
 
 // Delete ends a resource.
 func (c *Client) Delete(ctx context.Context, ref schema.Ref, opts DeleteOptions) error {
-	r := &call{method: http.MethodDelete, path: c.path(ref.Kind.Path(), ref.Name)}
+	r := &call{method: http.MethodDelete, path: c.path(ref.Kind.Path(), ref.Name), key: NewIdempotencyKey()}
 	if opts.Revision != 0 {
 		r.ifMatch = ETag(opts.Revision)
 	}
@@ -94,7 +86,6 @@ func (c *Client) Revisions(ctx context.Context, ref schema.Ref, cursor string, l
 // Rollback writes an earlier revision again as the newest; 0 stands for the
 // one before the current.
 func (c *Client) Rollback(ctx context.Context, ref schema.Ref, revision int64) (*StoredResource, error) {
-	// Sent once: repeated, "the one before" would go back and forth.
 	return post[StoredResource](ctx, c, c.path(ref.Kind.Path(), ref.Name, "rollback"), RollbackRequest{Revision: revision})
 }
 
@@ -106,13 +97,12 @@ func (c *Client) Keys(ctx context.Context, cursor string) (*List[Key], error) {
 // CreateKey makes an API key. The answer is the one place where its token is
 // ever shown.
 func (c *Client) CreateKey(ctx context.Context, req CreateKeyRequest) (*CreatedKey, error) {
-	// Sent once: repeated, it could make a second key that nobody knows of.
 	return post[CreatedKey](ctx, c, c.path("keys"), req)
 }
 
 // DeleteKey ends an API key, by its id.
 func (c *Client) DeleteKey(ctx context.Context, id string) error {
-	return c.do(ctx, &call{method: http.MethodDelete, path: c.path("keys", id)})
+	return c.do(ctx, &call{method: http.MethodDelete, path: c.path("keys", id), key: NewIdempotencyKey()})
 }
 
 // WhoAmI tells whose token the client has.
@@ -184,9 +174,19 @@ func get[T any](ctx context.Context, c *Client, path string, query url.Values) (
 	return &out, nil
 }
 
-// post makes a request that is sent once.
+// post makes a request that the server does once: its key lets it be sent again.
 func post[T any](ctx context.Context, c *Client, path string, body any) (*T, error) {
-	r := &call{method: http.MethodPost, path: path}
+	return send[T](ctx, c, &call{method: http.MethodPost, path: path, key: NewIdempotencyKey()}, body)
+}
+
+// postOnce makes a request that is sent once, since nothing tells the server that
+// it has come before.
+func postOnce[T any](ctx context.Context, c *Client, path string, body any) (*T, error) {
+	return send[T](ctx, c, &call{method: http.MethodPost, path: path}, body)
+}
+
+// send makes a request with a body, nil for none.
+func send[T any](ctx context.Context, c *Client, r *call, body any) (*T, error) {
 	if body != nil {
 		if err := r.json(body); err != nil {
 			return nil, err

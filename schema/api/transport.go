@@ -182,6 +182,9 @@ func passing(err error) bool {
 		switch p.Status {
 		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			return true
+		case http.StatusConflict:
+			// The first request with the same Idempotency-Key is not answered yet.
+			return p.RetryAfter > 0
 		}
 	}
 	return false

@@ -45,6 +45,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"LoadConfigIsConsistent", testLoadConfigConsistent},
 		{"ConfigModel", testConfigModel},
 		{"Releases", testReleases},
+		{"Answers", testAnswers},
+		{"AnswersAreClaimedOnce", testAnswerRace},
 		{"Accept", testAccept},
 		{"AcceptManyAtOnce", testAcceptConcurrently},
 		{"IdempotencyKeys", testIdempotencyKeys},

@@ -34,6 +34,7 @@ var plan = []struct {
 	{"engine/batch", nil},
 	{"engine/seal", nil},
 	{"engine/servicetest", nil},
+	{"engine/tracing", nil},
 	{"engine/record", []string{"schema"}},
 	{"workflows/exchange", []string{"schema"}},
 	{"workflows/steps", []string{"schema", "workflows", "workflows/function", "workflows/exchange"}},
@@ -47,10 +48,10 @@ var plan = []struct {
 	{"engine/stats", []string{"schema", "schema/api", "engine/queue"}},
 	{"engine/metrics", []string{"schema", "schema/api", "engine/logs", "engine/stats"}},
 	{"engine/execution", []string{"schema", "schema/api", "workflows", "workflows/interpret", "engine/batch", "engine/seal",
-		"engine/store", "engine/queue", "engine/record", "workflows/steps", "engine/cache", "engine/logs", "engine/stats"}},
+		"engine/store", "engine/queue", "engine/record", "workflows/steps", "engine/cache", "engine/logs", "engine/stats", "engine/tracing"}},
 	{"engine/schedule", []string{"schema", "workflows", "workflows/interpret", "engine/cache", "engine/execution"}},
 	{"engine/connect", []string{"schema", "schema/api", "workflows", "workflows/exchange", "engine/seal", "engine/store", "engine/cache", "engine/outbound", "engine/queue"}},
-	{"engine/httpapi", []string{"schema", "schema/api", "workflows", "engine/store", "engine/cache", "engine/config", "engine/execution", "engine/stats", "engine/connect"}},
+	{"engine/httpapi", []string{"schema", "schema/api", "workflows", "engine/store", "engine/cache", "engine/config", "engine/execution", "engine/stats", "engine/connect", "engine/tracing"}},
 	{"engine/daemon", []string{"schema", "schema/api", "workflows", "workflows/function", "workflows/exchange", "workflows/steps", "engine"}},
 	{"engine/bench", []string{"schema", "schema/api", "workflows", "engine"}},
 	{"engine/chaos", []string{"schema", "schema/api", "workflows", "engine"}},
@@ -75,6 +76,7 @@ var only = map[string][]string{
 	"github.com/tink-crypto":          {"engine/seal"},
 	"filippo.io/age":                  {"engine/seal", "cmd/paragonctl"},
 	"github.com/prometheus":           {"engine/metrics"},
+	"go.opentelemetry.io":             {"engine/tracing"},
 	"github.com/mccutchen/go-httpbin": {"engine/daemon/embedded"},
 }
 

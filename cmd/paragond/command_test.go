@@ -40,6 +40,8 @@ func TestBadCommandLines(t *testing.T) {
 		{[]string{"serve", "--allow-private", "ten"}, 2, "write it like 10.0.0.0/8"},
 		{[]string{"serve", "--keep-history", "a month"}, 2, "write it like 30d, or shop=90d"},
 		{[]string{"serve", "--keep-history", "shop=1h"}, 2, "a day (1d) is the least"},
+		{[]string{"dev", "--otlp-endpoint", "collector:4318"}, 2, "write it like http://collector:4318"},
+		{[]string{"dev", "--otlp-endpoint", "http://collector:4318", "--trace-share", "7"}, 2, "choose 0 to 1"},
 		{[]string{"rotate-master-key"}, 2, "--postgres and --redis"},
 		{[]string{"migrate"}, 2, "--postgres"},
 		{[]string{"bootstrap"}, 2, "--postgres and --redis"},

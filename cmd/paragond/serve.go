@@ -30,6 +30,7 @@ type serveOptions struct {
 	logLimit                       int64
 	keep                           []string
 	oidc                           oidcFlags
+	telemetry                      telemetryFlags
 	log                            logFlags
 }
 
@@ -62,6 +63,7 @@ func newServe() *cobra.Command {
 	f.BoolVar(&o.allowLoopback, "allow-loopback", false, "let requests reach this machine's loopback addresses")
 	f.BoolVar(&o.strict, "strict", false, "refuse to start on a Redis that may lose jobs")
 	o.oidc.add(cmd)
+	o.telemetry.add(cmd)
 	o.log.add(cmd)
 	return cmd
 }
@@ -83,6 +85,12 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	if needs && o.postgres == "" {
 		return usageError{errors.New("the roles api and flusher need a Postgres: give --postgres or PARAGON_POSTGRES")}
 	}
+	seen, err := o.telemetry.start(ctx, "serve", log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, seen.stop(ctx)) }()
+	opts.Tracer = seen.tracer
 	if o.postgres != "" {
 		db, err := openStore(ctx, o.postgres)
 		if err != nil {

@@ -26,6 +26,7 @@ import (
 	"paragon/engine/seal"
 	"paragon/engine/stats"
 	"paragon/engine/store"
+	"paragon/engine/tracing"
 	"paragon/schema"
 	"paragon/schema/api"
 	"paragon/workflows"
@@ -69,7 +70,10 @@ type Options struct {
 	// Performers replace those of steps.New, by kind: for benchmarks.
 	Performers map[workflows.StepKind]steps.Performer
 	Version    api.Version
-	Log        *slog.Logger
+	// Tracer records requests and runs; nil records nothing. It is the caller's
+	// to stop, after the daemon.
+	Tracer *tracing.Tracer
+	Log    *slog.Logger
 }
 
 // Daemon is a running process.
@@ -172,7 +176,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		}
 		svc := execution.NewService(execution.ServiceOptions{
 			Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: runs, Steering: steering,
-			AlwaysDurable: o.Durable, Settle: d.settle(), LogLimit: o.LogLimit, Log: d.log,
+			AlwaysDurable: o.Durable, Settle: d.settle(), LogLimit: o.LogLimit, Tracer: o.Tracer, Log: d.log,
 		})
 		if err := svc.Start(ctx); err != nil {
 			return fmt.Errorf("start the run service: %w", err)
@@ -220,6 +224,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 func (d *Daemon) startWorker(ctx context.Context) error {
 	o := &d.opts
 	d.outbound = outbound.New(o.Outbound)
+	d.outbound.Transport = o.Tracer.Transport(d.outbound.Transport)
 	d.sandbox = function.NewSandbox(0)
 	performers := steps.New(d.outbound, d.sandbox)
 	maps.Copy(performers, o.Performers)
@@ -229,7 +234,7 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	}
 	w := execution.NewWorker(execution.WorkerOptions{
 		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: durably, Settle: d.settle(),
-		Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Stats: d.stats, Log: d.log,
+		Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Stats: d.stats, Tracer: o.Tracer, Log: d.log,
 	})
 	if err := w.Start(ctx); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
@@ -262,7 +267,7 @@ func (d *Daemon) open() error {
 func (d *Daemon) handler() (*http.Server, error) {
 	o := httpapi.Options{
 		Cache: d.cache, Config: d.config, Checks: d.checks(), Draining: d.draining.Load,
-		Metrics: d.metrics(), Version: d.opts.Version, Log: d.log,
+		Metrics: d.metrics(), Version: d.opts.Version, Tracer: d.opts.Tracer, Log: d.log,
 	}
 	if d.has(RoleAPI) {
 		o.Runs, o.Fleet = d.service, d.service

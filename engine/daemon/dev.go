@@ -15,6 +15,7 @@ import (
 	"paragon/engine/queue"
 	"paragon/engine/seal"
 	"paragon/engine/store/sqlite"
+	"paragon/engine/tracing"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -27,7 +28,9 @@ type DevOptions struct {
 	// FarSide leaves it out.
 	Listen, FarSide string
 	Version         api.Version
-	Log             *slog.Logger
+	// Tracer is as in Options.
+	Tracer *tracing.Tracer
+	Log    *slog.Logger
 }
 
 // Dev is a running `paragond dev`.
@@ -65,7 +68,7 @@ func StartDev(ctx context.Context, opts DevOptions) (dev *Dev, err error) {
 	}
 	dev.closers = append(dev.closers, func() error { return ignoreClosed(ln.Close()) })
 	o := Options{
-		Roles: AllRoles, Listener: ln, Durable: true, Version: opts.Version, Log: opts.Log,
+		Roles: AllRoles, Listener: ln, Durable: true, Version: opts.Version, Tracer: opts.Tracer, Log: opts.Log,
 		Outbound: outbound.Settings{AllowLoopback: true},
 	}
 	if o.Keyring, err = seal.LoadKeyring(seal.Source{File: filepath.Join(opts.Dir, "master.key"), Generate: true}); err != nil {

@@ -25,6 +25,8 @@ import (
 	"paragon/engine/seal"
 	"paragon/engine/servicetest"
 	"paragon/engine/store/postgres"
+	"paragon/engine/tracing"
+	"paragon/engine/tracing/tracingtest"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -43,7 +45,8 @@ var planted = map[string]string{
 // wherever a workflow can, and then looks for them in all that it wrote.
 func TestSecretsAreNowhere(t *testing.T) {
 	var log lockedBuffer
-	d, pool := startServed(t, &log)
+	collector := tracingtest.Start(t)
+	d, pool := startServed(t, &log, startTracer(t, collector))
 	for name, value := range planted {
 		d.secret(name, value)
 	}
@@ -119,10 +122,12 @@ steps:
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("control", "form", shown)
 	d.findsNothing("the log", log.String())
 	d.finds("the log", log.String())
+	soon(t, "spans of each request of a step are there", func() bool { return strings.Contains(collector.Text(), "step refused") })
+	d.findsNothing("the traces", collector.Text())
 }
 
 // startServed starts all roles on a Postgres and a Redis of their own.
-func startServed(t *testing.T, log io.Writer) (*dev, *pgxpool.Pool) {
+func startServed(t *testing.T, log io.Writer, tracer *tracing.Tracer) (*dev, *pgxpool.Pool) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -151,8 +156,8 @@ func startServed(t *testing.T, log io.Writer) (*dev, *pgxpool.Pool) {
 	must(err)
 	started, err := daemon.Start(ctx, daemon.Options{
 		Roles: daemon.AllRoles, Store: db, Redis: rdb, Keyring: keyring, Listener: ln,
-		Outbound: outbound.Settings{AllowLoopback: true},
-		Log:      slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Outbound: outbound.Settings{AllowLoopback: true}, Tracer: tracer,
+		Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	must(err)
 	d := &dev{Dev: &daemon.Dev{Daemon: started, FarSide: far.URL()}, t: t}

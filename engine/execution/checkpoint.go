@@ -168,6 +168,7 @@ func (s *segment) finish(end *interpret.End) error {
 		return err
 	}
 	s.countEnd(run)
+	s.traceEnd(run)
 	if on.tell == "" {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"paragon/engine/queue"
 	"paragon/engine/record"
 	"paragon/engine/store"
+	"paragon/engine/tracing"
 	"paragon/schema"
 )
 
@@ -30,7 +31,8 @@ type intake struct {
 	// always makes every run durable, as paragond dev does.
 	always bool
 	// turn spreads runs over the lanes.
-	turn turn
+	turn   turn
+	tracer *tracing.Tracer
 }
 
 func newIntake(l *ledger, config *cache.Cache, q *queue.Client, runs store.Runs, always bool, now func() time.Time) *intake {
@@ -91,9 +93,28 @@ type draft struct {
 	history []schema.StepRecord
 }
 
-// write makes a run durable, writes it to Redis and queues it, in this order:
-// whatever fails in between, a run that was acknowledged is found again.
+// write accepts a drafted run. Where traces are recorded, the run belongs to the
+// span of its acceptance from then on.
 func (in *intake) write(ctx context.Context, d draft) (id string, s *start, known bool, err error) {
+	if in.tracer == nil {
+		return in.writeDown(ctx, d)
+	}
+	ctx, span := in.tracer.Accept(ctx, d.start.TraceParent, tracing.Run{Project: d.start.Project, Workflow: d.start.Workflow, ID: d.id})
+	d.start.TraceParent = span.TraceParent()
+	if id, s, known, err = in.writeDown(ctx, d); err != nil {
+		span.End("refused")
+		return "", nil, false, err
+	}
+	if known {
+		span.Is(id)
+	}
+	span.End("")
+	return id, s, known, nil
+}
+
+// writeDown makes a run durable, writes it to Redis and queues it, in this
+// order: whatever fails in between, a run that was acknowledged is found again.
+func (in *intake) writeDown(ctx context.Context, d draft) (id string, s *start, known bool, err error) {
 	row := store.AcceptedRun{
 		ID: d.id, Project: d.start.Project, Workflow: d.start.Workflow,
 		IdempotencyKey: d.idem, CreatedAt: d.start.CreatedAt,

@@ -14,6 +14,7 @@ import (
 	"paragon/engine/cache"
 	"paragon/engine/record"
 	"paragon/engine/seal"
+	"paragon/engine/tracing"
 	"paragon/schema"
 	"paragon/workflows"
 	"paragon/workflows/interpret"
@@ -49,6 +50,9 @@ type segment struct {
 	said       bool           // the response is recorded
 	progressed bool           // the count of workers that the run took down is at zero again
 	waits      []string       // the events that the run is registered for
+
+	traced tracing.RunSpan
+	span   tracing.Span // of the segment
 }
 
 type outcome struct {
@@ -81,12 +85,16 @@ const maxRecoveries = 3
 // run executes the segment.
 func (s *segment) run() {
 	s.countStart()
+	s.traceStart()
+	failed := ""
+	defer func() { s.span.End(failed) }()
 	defer func() {
 		if p := recover(); p != nil {
 			// A bug of ours in one run must not end the others. The run stays
 			// claimed by this worker; reconcile gives it back, and if it does
 			// this again it counts as poison.
-			s.w.log.Error("panic in a run", "run", s.state.id, "panic", p, "stack", string(debug.Stack()))
+			failed = "panic"
+			s.log().Error("panic in a run", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	defer s.under.Wait()
@@ -102,7 +110,8 @@ func (s *segment) run() {
 	case s.w.ctx.Err() != nil:
 		// Shutdown while Redis is away: the reaper takes the run.
 	default:
-		s.w.log.Error("a run stopped; another worker will take it", "run", s.state.id, "error", err)
+		failed = "stopped"
+		s.log().Error("a run stopped; another worker will take it", "error", err)
 	}
 }
 
@@ -111,7 +120,7 @@ func (s *segment) open() error {
 	st := s.state
 	if st.damage != nil {
 		// No worker will ever execute it.
-		s.w.log.Error("a run can't be read, and fails", "run", st.id, "error", st.damage)
+		s.log().Error("a run can't be read, and fails", "error", st.damage)
 		return s.finish(&interpret.End{Status: schema.RunFailed, Error: damaged(st)})
 	}
 	wf, err := s.w.opts.Config.WorkflowAt(s.w.ctx, st.start.Project, st.start.Workflow, st.start.Revision)
@@ -200,7 +209,7 @@ func (s *segment) opened(st *state) ([]schema.StepRecord, error) {
 
 // postpone gives the run back for a while since its workflow can't be had now.
 func (s *segment) postpone(cause error) error {
-	s.w.log.Warn("a run waits for its workflow", "run", s.state.id, "error", cause)
+	s.log().Warn("a run waits for its workflow", "error", cause)
 	_, err := s.commit(way{kind: wayPark, wake: s.w.opts.Now().Add(2 * time.Second), seen: s.state.signalCount})
 	return err
 }
@@ -419,8 +428,10 @@ func (s *segment) attemptOutcome(ctx context.Context, action interpret.Action) i
 		Redact:         s.redact.String,
 	}
 	s.countAttempt(action)
+	ctx, span := s.traceAttempt(ctx, &call)
 	started := s.w.opts.Now().UTC()
 	result, called := s.w.attempt(ctx, s, call, action.Chunk)
+	s.attempted(&call, &result, span, started)
 	return interpret.Outcome{
 		Result: result.Result, Fatal: result.Fatal, Interrupted: result.Interrupted, Called: called,
 		Attempt: schema.Attempt{
@@ -436,7 +447,7 @@ func (s *segment) attemptOutcome(ctx context.Context, action interpret.Action) i
 func (w *Worker) attempt(ctx context.Context, s *segment, call steps.Call, chunk *interpret.Chunk) (out steps.Outcome, called string) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.log.Error("panic in a step", "run", call.Run, "step", call.Path, "panic", p, "stack", string(debug.Stack()))
+			s.log().Error("panic in a step", "step", call.Path, "attempt", call.Attempt, "panic", p, "stack", string(debug.Stack()))
 			out, called = steps.Outcome{Err: &schema.RunError{Type: "internal", Message: "the step failed inside Paragon; the worker's log has the rest"}}, ""
 		}
 	}()

@@ -11,6 +11,7 @@ import (
 	"paragon/engine/cache"
 	"paragon/engine/queue"
 	"paragon/engine/store"
+	"paragon/engine/tracing"
 	"paragon/schema"
 )
 
@@ -33,8 +34,10 @@ type ServiceOptions struct {
 	// LogLimit is how many bytes of log may wait for the store before no run
 	// is accepted any more; 0: no limit.
 	LogLimit int64
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Tracer records what is accepted; nil records nothing.
+	Tracer *tracing.Tracer
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Service is the run side of the API: it accepts, shows, cancels and replays
@@ -63,6 +66,7 @@ func NewService(opts ServiceOptions) *Service {
 	l := newLedger(opts.Redis, opts.Lanes, "", opts.Now)
 	l.logLimit = opts.LogLimit / int64(opts.Lanes)
 	in := newIntake(l, opts.Config, opts.Queue, opts.Store, opts.AlwaysDurable, opts.Now)
+	in.tracer = opts.Tracer
 	return &Service{
 		opts:      opts,
 		ledger:    l,

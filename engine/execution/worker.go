@@ -14,6 +14,7 @@ import (
 	"paragon/engine/queue"
 	"paragon/engine/stats"
 	"paragon/engine/store"
+	"paragon/engine/tracing"
 	"paragon/schema"
 	"paragon/workflows"
 	"paragon/workflows/steps"
@@ -45,7 +46,9 @@ type WorkerOptions struct {
 	Now func() time.Time
 	// Stats counts what the runs do; nil counts nothing.
 	Stats *stats.Recorder
-	Log   *slog.Logger
+	// Tracer records what the runs do; nil records nothing.
+	Tracer *tracing.Tracer
+	Log    *slog.Logger
 }
 
 // Worker executes runs.
@@ -112,6 +115,7 @@ func NewWorker(opts WorkerOptions) *Worker {
 		return enqueueJobs(ctx, opts.Queue, ln, jobs)
 	}
 	w.intake = newIntake(w.ledger, opts.Config, opts.Queue, opts.Store, opts.Store != nil, opts.Now)
+	w.intake.tracer = opts.Tracer
 	w.bus = &bus{ledger: w.ledger, intake: w.intake, queue: opts.Queue, config: opts.Config, now: opts.Now}
 	w.consumer = queue.NewConsumer(opts.QueueRedis, queue.ConsumerOptions{
 		Lanes:   queue.Lanes(opts.Lanes),

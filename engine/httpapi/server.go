@@ -12,6 +12,7 @@ import (
 	"paragon/engine/config"
 	"paragon/engine/execution"
 	"paragon/engine/stats"
+	"paragon/engine/tracing"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -109,6 +110,8 @@ type Options struct {
 	// Version answers /version.
 	Version api.Version
 	Limits  Limits
+	// Tracer records requests; nil records none.
+	Tracer *tracing.Tracer
 	// Log takes the request log and the reports of internal errors; nil is
 	// slog.Default.
 	Log *slog.Logger
@@ -175,9 +178,9 @@ func (s *Server) HTTPServer() *http.Server {
 // trace on.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.now()
-	tr := newTrace(r.Header.Get("Traceparent"))
+	ctx, tr, span := s.trace(r)
 	info := &requestInfo{}
-	r = r.WithContext(context.WithValue(withTrace(r.Context(), tr), infoKey{}, info))
+	r = r.WithContext(context.WithValue(withTrace(ctx, tr), infoKey{}, info))
 	rec := &recorder{ResponseWriter: w}
 	rec.Header().Set("Traceparent", tr.Parent())
 	rec.Header().Set("X-Content-Type-Options", "nosniff")
@@ -185,6 +188,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if v := recover(); v != nil {
 			s.panicked(rec, r, v)
 		}
+		span.Answered(r.Method, info.pattern, rec.status)
 		s.logRequest(r, rec, info, start, tr)
 	}()
 	if _, pattern := s.mux.Handler(r); pattern == "" {

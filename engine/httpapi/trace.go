@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"net/http"
 	"strings"
+
+	"paragon/engine/tracing"
 )
 
 // trace is the W3C trace context of a request (Trace Context level 1, section
@@ -60,6 +63,25 @@ func parseTraceParent(s string) (t trace, ok bool) {
 	}
 	t.flags &= 1 // the only flag of version 00
 	return t, true
+}
+
+// trace begins the request's span where traces are recorded; otherwise, and for
+// what asks every few seconds, the request is only a link of the caller's trace.
+func (s *Server) trace(r *http.Request) (context.Context, trace, tracing.Span) {
+	parent := r.Header.Get("Traceparent")
+	if s.opts.Tracer == nil || r.URL.Path == pathLive || r.URL.Path == pathReady || r.URL.Path == pathMetrics {
+		return r.Context(), newTrace(parent), tracing.Span{}
+	}
+	if _, ok := parseTraceParent(parent); !ok {
+		parent = ""
+	}
+	ctx, span := s.opts.Tracer.Request(r.Context(), parent, r.Method)
+	var t trace
+	var sampled bool
+	if t.trace, t.span, sampled = span.Context(); sampled {
+		t.flags = 1
+	}
+	return ctx, t, span
 }
 
 type traceKey struct{}

@@ -144,6 +144,7 @@ func (c *Cache) build(ctx context.Context, snap *snapshot, h head, index map[str
 			}
 		}
 	}
+	missing = append(missing, unopened(b.next, snap, index)...)
 	documents, err := c.documents(ctx, missing)
 	if err != nil {
 		return nil, err
@@ -220,17 +221,37 @@ func (c *Cache) setProject(ctx context.Context, b *builder, name, value string) 
 	if p.dataKey != nil && string(p.wrapped) == string(e.DataKey) {
 		return nil
 	}
-	p.wrapped, p.dataKey = e.DataKey, nil
-	// Secrets are opened again with the new key.
-	clear(p.secrets)
 	key, err := c.opts.Keyring.DataKey(ctx, name, e.DataKey)
 	if err != nil {
-		c.log.ErrorContext(ctx, "data key can't be opened: the project's secrets are not available here",
-			"project", name, "error", err)
+		// What the key before opened stays: a process that lacks the newest
+		// master key loses no run for it.
+		c.log.ErrorContext(ctx, "data key can't be opened: new secrets of the project are not available here; add the master key and restart",
+			"project", name, "known", p.dataKey != nil, "error", err)
 		return nil
 	}
-	p.dataKey = key
+	p.wrapped, p.dataKey = e.DataKey, key
 	return nil
+}
+
+// unopened lists the secrets of projects with a new data key that the key
+// before did not open, and that do not come with the change itself. All others
+// stay: a data key opens what those before it sealed, and its rotation tells of
+// the project alone.
+func unopened(b, from *snapshot, index map[string]string) []wanted {
+	var found []wanted
+	for name, p := range b.projects {
+		before := from.projects[name]
+		if before == nil || before.dataKey == p.dataKey {
+			continue
+		}
+		for secret, s := range p.secrets {
+			ref := schema.Ref{Kind: schema.KindSecret, Name: secret}
+			if _, comes := index[resourceField(name, ref)]; !s.opened && !s.gone() && !comes {
+				found = append(found, wanted{name, ref, s.entry})
+			}
+		}
+	}
+	return found
 }
 
 func setKey(b *builder, id, value string) error {
@@ -247,7 +268,7 @@ func setKey(b *builder, id, value string) error {
 	}
 	k := &Key{ID: id, Project: e.Project, Name: e.Name, Role: e.Role, Scope: e.Scope, ExpiresAt: e.ExpiresAt, hash: [32]byte(e.Hash)}
 	if old := b.next.keysByID[id]; old != nil && old.Project == k.Project && old.Name == k.Name && old.Role == k.Role &&
-		old.ExpiresAt.Equal(k.ExpiresAt) && old.hash == k.hash {
+		old.Scope == k.Scope && old.ExpiresAt.Equal(k.ExpiresAt) && old.hash == k.hash {
 		return nil
 	}
 	b.setKey(id, k)
@@ -285,8 +306,7 @@ func setResource(b *builder, field, value string) (wanted, bool, error) {
 
 // setSecret opens a secret. One that can't be opened is there without a value.
 func (c *Cache) setSecret(ctx context.Context, p *Project, w wanted, doc document) {
-	old := p.secrets[w.ref.Name]
-	s := secret{entry: w.entry, past: old.past}
+	s := secret{entry: w.entry}
 	var spec secretSpec
 	err := json.Unmarshal(doc.Spec, &spec)
 	if err == nil && p.dataKey == nil {
@@ -301,13 +321,7 @@ func (c *Cache) setSecret(ctx context.Context, p *Project, w wanted, doc documen
 	if err != nil {
 		c.log.ErrorContext(ctx, "secret can't be opened", "project", p.Name, "secret", w.ref.Name, "error", err)
 	}
-	if old.opened && old.value != s.value {
-		s.past = append(slices.Clip(old.past), old.value)
-		if len(s.past) > maxPast {
-			s.past = s.past[len(s.past)-maxPast:]
-		}
-	}
-	p.secrets[w.ref.Name] = s
+	p.secrets[w.ref.Name] = p.secrets[w.ref.Name].replaced(s)
 }
 
 // documents reads the documents, in order. One that Redis has lost is asked

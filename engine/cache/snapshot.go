@@ -84,7 +84,8 @@ func (k *Key) Expired(now time.Time) bool {
 }
 
 // secret is an opened secret, with what it was before, so that a value that a
-// run took up before it was rotated is still kept out of the logs.
+// run took up before it was rotated or deleted is still kept out of the logs.
+// One that was deleted has no entry.
 type secret struct {
 	entry  resourceEntry
 	value  string
@@ -94,6 +95,19 @@ type secret struct {
 
 // maxPast is how many earlier values of one secret are kept out of the logs.
 const maxPast = 8
+
+func (s secret) gone() bool { return s.entry == resourceEntry{} }
+
+// replaced is the secret after a change of it: the next, which remembers what
+// was before.
+func (s secret) replaced(next secret) secret {
+	next.past = s.past
+	if s.opened && s.value != next.value {
+		next.past = append(slices.Clip(s.past), s.value)
+		next.past = next.past[max(0, len(next.past)-maxPast):]
+	}
+	return next
+}
 
 // Workflow returns the current revision of a workflow, nil for an unknown one.
 func (p *Project) Workflow(name string) *Workflow { return p.workflows[name] }
@@ -211,7 +225,7 @@ func (p *Project) entry(id schema.Ref) (resourceEntry, bool) {
 	return resourceEntry{}, false
 }
 
-// remove takes a resource out.
+// remove takes a resource out; of a secret stays what is kept out of the logs.
 func (p *Project) remove(id schema.Ref) {
 	switch id.Kind {
 	case schema.KindWorkflow:
@@ -219,7 +233,7 @@ func (p *Project) remove(id schema.Ref) {
 	case schema.KindIntegration:
 		delete(p.integrations, id.Name)
 	case schema.KindSecret:
-		delete(p.secrets, id.Name)
+		p.secrets[id.Name] = p.secrets[id.Name].replaced(secret{})
 	}
 }
 

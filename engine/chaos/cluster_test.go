@@ -34,7 +34,9 @@ type cluster struct {
 	redis *servicetest.RedisServer
 	// server is the Postgres that can be stopped; nil when the test shares one.
 	server *servicetest.PostgresServer
-	pgURL  string
+	// replica follows server; nil where there is none.
+	replica *servicetest.PostgresServer
+	pgURL   string
 
 	// pool and rdb look at the servers directly, past all links.
 	pool *pgxpool.Pool
@@ -55,6 +57,9 @@ type cluster struct {
 type options struct {
 	// ownPostgres gives it a server that the test can stop.
 	ownPostgres bool
+	// replica gives that server a synchronous replica. All connect to whichever
+	// takes writes, without links.
+	replica bool
 	// volatile lets Redis forget all when it restarts.
 	volatile bool
 }
@@ -68,6 +73,10 @@ func newCluster(t testing.TB, o options) *cluster {
 	if o.ownPostgres {
 		c.server = servicetest.StartPostgres(t, servicetest.PostgresOptions{})
 		c.pgURL = c.server.URL
+		if o.replica {
+			c.replica = c.server.Replica(true)
+			c.pgURL = c.server.Both(c.replica)
+		}
 	} else {
 		c.pgURL = servicetest.Postgres(t)
 	}
@@ -125,7 +134,11 @@ func (c *cluster) process(name, roles string, flags ...string) *process {
 		"serve", "--roles", roles, "--redis", "redis://" + p.redis.addr(), "--lanes", strconv.Itoa(lanes),
 		"--master-key-file", c.keyFile(), "--allow-loopback", "--log-format", "json",
 	}, flags...)
-	if roles != "worker" && roles != "scheduler" {
+	switch {
+	case roles == "worker" || roles == "scheduler":
+	case c.replica != nil:
+		p.args = append(p.args, "--postgres", c.pgURL)
+	default:
 		u, err := url.Parse(c.pgURL)
 		c.must(err)
 		p.postgres = newLink(c.t, name+"-postgres", u.Host)

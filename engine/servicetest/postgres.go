@@ -94,6 +94,43 @@ func (p *PostgresServer) Restart() {
 	}
 }
 
+// Replica starts a server that follows this one by streaming replication and
+// only reads until it is promoted. With synchronous set, this one answers a
+// commit only when the replica has it, so that a failover loses nothing.
+func (p *PostgresServer) Replica(synchronous bool) *PostgresServer {
+	p.t.Helper()
+	backup := need(p.t, "pg_basebackup")[0]
+	server, err := p.server.replica(backup)
+	if err != nil {
+		p.t.Fatalf("start a replica of Postgres: %v", err)
+	}
+	p.t.Cleanup(func() { server.remove() })
+	if synchronous {
+		for _, sql := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
+			if err := p.server.exec(sql); err != nil {
+				p.t.Fatalf("replicate synchronously: %v", err)
+			}
+		}
+	}
+	return &PostgresServer{URL: server.url("postgres"), t: p.t, server: server}
+}
+
+// Promote makes a replica a server of its own, which takes writes. It returns
+// when it does.
+func (p *PostgresServer) Promote() {
+	p.t.Helper()
+	if err := p.server.exec("SELECT pg_promote(true, 60)"); err != nil {
+		p.t.Fatalf("promote the replica of Postgres: %v", err)
+	}
+}
+
+// Both is the connection string by which a client finds the one of two servers
+// that takes writes.
+func (p *PostgresServer) Both(other *PostgresServer) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&target_session_attrs=read-write",
+		p.server.port, other.server.port)
+}
+
 // databases counts the databases that were created on the shared server.
 var databases atomic.Int64
 
@@ -151,17 +188,46 @@ func newPostgres(postgres, initdb string, opts PostgresOptions) (*postgresServer
 		s.remove()
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// begin starts the server for the first time, or removes it.
+func (s *postgresServer) begin() (err error) {
 	// Another process may take the free port before the server does.
 	for range 5 {
 		if s.port, err = freePort(); err != nil {
 			break
 		}
 		if err = s.start(); err == nil {
-			return s, nil
+			return nil
 		}
 	}
 	s.remove()
-	return nil, err
+	return err
+}
+
+// replica copies the running server to one that follows it.
+func (s *postgresServer) replica(backup string) (*postgresServer, error) {
+	dir, err := serverDir("paragon-pg-*", s.cred)
+	if err != nil {
+		return nil, err
+	}
+	r := &postgresServer{path: s.path, dir: dir, cred: s.cred, opts: s.opts}
+	copying := exec.Command(backup, "-D", filepath.Join(dir, "data"), "-h", "127.0.0.1", "-p", strconv.Itoa(s.port),
+		"-U", "postgres", "-X", "stream", "-R", "--checkpoint=fast", "--no-sync")
+	copying.Dir = dir
+	copying.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred}
+	if out, err := copying.CombinedOutput(); err != nil {
+		r.remove()
+		return nil, fmt.Errorf("pg_basebackup: %w: %s", err, out)
+	}
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (s *postgresServer) start() error {

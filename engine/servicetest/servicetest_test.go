@@ -54,6 +54,35 @@ func TestPostgresGivesEachTestItsOwnDatabase(t *testing.T) {
 	}
 }
 
+func TestPostgresReplicaTakesOver(t *testing.T) {
+	t.Parallel()
+	p := StartPostgres(t, PostgresOptions{})
+	r := p.Replica(true)
+	exec := func(url, sql string) error {
+		conn, err := pgx.Connect(context.Background(), url)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(context.Background())
+		_, err = conn.Exec(context.Background(), sql)
+		return err
+	}
+	if err := exec(p.Both(r), "CREATE TABLE kept AS SELECT 'yes' AS v"); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec(r.URL, "CREATE TABLE refused (n int)"); err == nil {
+		t.Error("a replica takes writes")
+	}
+	p.Kill()
+	r.Promote()
+	if got := query(t, p.Both(r), "SELECT v FROM kept"); got != "yes" {
+		t.Errorf("got %q", got)
+	}
+	if err := exec(p.Both(r), "CREATE TABLE taken (n int)"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPostgresServerKeepsCommitsOverKillAndRestart(t *testing.T) {
 	t.Parallel()
 	p := StartPostgres(t, PostgresOptions{Durable: true, Settings: map[string]string{"max_connections": "17"}})

@@ -20,6 +20,8 @@ const (
 	// headKey holds "<version> <generation>". A generation is one publication
 	// of everything; changes after it raise the version.
 	headKey = prefix + "version"
+	// lineageKey holds the lineage of the store that the generation is of.
+	lineageKey = prefix + "lineage"
 	// noticeChannel carries the head whenever it changes.
 	noticeChannel = prefix + "notices"
 	// wantedKey is a set of revisions that a process misses, for the api role

@@ -37,6 +37,16 @@ func Version(ctx context.Context, rdb redis.UniversalClient) (int64, bool, error
 	return h.version, ok, err
 }
 
+// Lineage returns the lineage of the store whose configuration is published;
+// empty when it is not known.
+func Lineage(ctx context.Context, rdb redis.UniversalClient) (string, error) {
+	lineage, err := rdb.Get(ctx, lineageKey).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("read configuration lineage: %w", err)
+	}
+	return lineage, nil
+}
+
 func readHead(ctx context.Context, rdb redis.UniversalClient) (head, bool, error) {
 	s, err := rdb.Get(ctx, headKey).Result()
 	if errors.Is(err, redis.Nil) {
@@ -57,7 +67,7 @@ func Publish(ctx context.Context, rdb redis.UniversalClient, snap *store.Snapsho
 }
 
 // Republish is Publish whatever version Redis holds: for a store that went
-// back, to a backup or to a new database.
+// back, to a backup, to a replica or to a new database.
 func Republish(ctx context.Context, rdb redis.UniversalClient, snap *store.Snapshot) error {
 	return publish(ctx, rdb, snap, true)
 }
@@ -97,7 +107,7 @@ func publish(ctx context.Context, rdb redis.UniversalClient, snap *store.Snapsho
 	if force {
 		forced = 1
 	}
-	old, err := flipScript.Run(ctx, rdb, []string{headKey, index}, next.version, next.String(), noticeChannel, forced).Text()
+	old, err := flipScript.Run(ctx, rdb, []string{headKey, index, lineageKey}, next.version, next.String(), noticeChannel, forced, snap.Lineage).Text()
 	if err != nil {
 		return fmt.Errorf("publish configuration: %w", err)
 	}
@@ -156,7 +166,7 @@ func writeGeneration(ctx context.Context, rdb redis.UniversalClient, index strin
 // flipScript makes a generation the current one unless a newer version is
 // there. It returns the head before, or its own when it changed nothing.
 //
-//	KEYS head, index. ARGV version, head, channel, force.
+//	KEYS head, index, lineage. ARGV version, head, channel, force, lineage.
 var flipScript = redis.NewScript(`
 local old = redis.call('GET', KEYS[1])
 if old and ARGV[4] ~= '1' then
@@ -167,6 +177,7 @@ if old and ARGV[4] ~= '1' then
 end
 redis.call('PERSIST', KEYS[2])
 redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[3], ARGV[5])
 redis.call('PUBLISH', ARGV[3], ARGV[2])
 return old or ''
 `)

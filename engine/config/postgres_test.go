@@ -22,8 +22,13 @@ import (
 // onPostgres is a service on a real Postgres and a real Redis, with its keys.
 func onPostgres(t testing.TB) (*Service, redis.UniversalClient, *seal.Keyring) {
 	t.Helper()
+	return onPostgresAt(t, servicetest.Postgres(t), servicetest.Redis(t))
+}
+
+func onPostgresAt(t testing.TB, pgURL, redisAddr string) (*Service, redis.UniversalClient, *seal.Keyring) {
+	t.Helper()
 	ctx := context.Background()
-	db, err := postgres.Open(ctx, servicetest.Postgres(t))
+	db, err := postgres.Open(ctx, pgURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +36,7 @@ func onPostgres(t testing.TB) (*Service, redis.UniversalClient, *seal.Keyring) {
 	if err := db.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	rdb := redis.NewClient(&redis.Options{Addr: servicetest.Redis(t)})
+	rdb := redis.NewClient(&redis.Options{Addr: redisAddr})
 	t.Cleanup(func() { _ = rdb.Close() })
 	m, err := seal.NewLocalMaster(make([]byte, 32))
 	if err != nil {
@@ -46,6 +51,22 @@ func onPostgres(t testing.TB) (*Service, redis.UniversalClient, *seal.Keyring) {
 		t.Fatal(err)
 	}
 	return svc, rdb, keys
+}
+
+// fourWorkers are the caches of four workers that follow what is published.
+func fourWorkers(t testing.TB, rdb redis.UniversalClient, keys *seal.Keyring) []*cache.Cache {
+	t.Helper()
+	ctx := context.Background()
+	var workers []*cache.Cache
+	for range 4 {
+		c := cache.New(rdb, cache.Options{Keyring: keys, Log: slog.New(slog.DiscardHandler)})
+		if err := c.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Stop(ctx) })
+		workers = append(workers, c)
+	}
+	return workers
 }
 
 // manyWorkflows is an apply of n workflows of a few steps each.
@@ -96,15 +117,7 @@ func TestChangesReachFourWorkers(t *testing.T) {
 	}
 	svc, rdb, keys := onPostgres(t)
 	ctx := context.Background()
-	var workers []*cache.Cache
-	for range 4 {
-		c := cache.New(rdb, cache.Options{Keyring: keys, Log: slog.New(slog.DiscardHandler)})
-		if err := c.Start(ctx); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Stop(ctx) })
-		workers = append(workers, c)
-	}
+	workers := fourWorkers(t, rdb, keys)
 	took := make([]time.Duration, applies)
 	for i := range took {
 		start := time.Now()

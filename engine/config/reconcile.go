@@ -83,8 +83,8 @@ func (s *Service) loop(ctx context.Context) {
 }
 
 // Reconcile compares Redis with the store once: it publishes everything when
-// Redis is behind, empty, or ahead of a store that went back, and fetches the
-// revisions that workers miss.
+// Redis is behind, empty, ahead of a store that went back, or of another
+// lineage, and fetches the revisions that workers miss.
 func (s *Service) Reconcile(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 6*s.opts.Timeout)
 	defer cancel()
@@ -95,14 +95,24 @@ func (s *Service) Reconcile(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		lineage, err := cache.Lineage(ctx, s.rdb)
+		if err != nil {
+			return err
+		}
+		stored, err := s.store.ConfigLineage(ctx)
+		if err != nil {
+			return err
+		}
 		current, err := s.store.ConfigVersion(ctx)
 		if err != nil {
 			return err
 		}
-		if ok && published == current {
+		// After a failover the same number may stand for another change.
+		other := ok && lineage != stored
+		if ok && published == current && !other {
 			break
 		}
-		if ok && published < current && try == 0 {
+		if ok && published < current && !other && try == 0 {
 			// Most likely a change is on its way; its publisher is cheaper.
 			if err := sleep(ctx, gapTries*gapWait); err != nil {
 				return err
@@ -113,9 +123,11 @@ func (s *Service) Reconcile(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if ok && published > snap.Version {
-			s.log.WarnContext(ctx, "the store's configuration is older than that in Redis, as after a restored backup: publishing the store's",
-				"store", snap.Version, "redis", published)
+		if ok && (published > snap.Version || other) {
+			if published > snap.Version || lineage != "" {
+				s.log.WarnContext(ctx, "the configuration in Redis is that of another store, as after a failover or a restored backup: publishing the store's",
+					"store", snap.Version, "redis", published)
+			}
 			if err := cache.Republish(ctx, s.rdb, snap); err != nil {
 				return err
 			}

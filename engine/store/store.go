@@ -89,6 +89,11 @@ type Config interface {
 	// ConfigVersion is the number of configuration changes so far, over all
 	// projects.
 	ConfigVersion(ctx context.Context) (int64, error)
+	// ConfigLineage names the line of changes that versions count: another
+	// replica that took over, or another database, has another one, so that two
+	// versions of one number are not taken for the same. Empty: it is not known.
+	// On a server that only follows another it is ErrUnavailable.
+	ConfigLineage(ctx context.Context) (string, error)
 	// LoadConfig returns all current configuration, with its version, from one
 	// consistent view.
 	LoadConfig(ctx context.Context) (*Snapshot, error)
@@ -233,7 +238,9 @@ type Release struct {
 
 // Snapshot is the whole current configuration.
 type Snapshot struct {
-	Version   int64
+	Version int64
+	// Lineage is what ConfigLineage says.
+	Lineage   string
 	Projects  []Project
 	Resources []Resource
 	Keys      []Key

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -52,11 +53,34 @@ func (s *Store) ConfigVersion(ctx context.Context) (version int64, err error) {
 	return version, s.wrap(ctx, "read the configuration's version", err)
 }
 
+// ConfigLineage is made of the cluster, the timeline of its log, which each
+// promotion of a replica begins anew, and the database.
+func (s *Store) ConfigLineage(ctx context.Context) (string, error) {
+	const what = "read the configuration's lineage"
+	var lineage *string
+	err := s.pool.QueryRow(ctx, `SELECT CASE WHEN NOT pg_is_in_recovery() THEN
+		(SELECT system_identifier FROM pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||
+		(SELECT oid FROM pg_database WHERE datname = current_database()) END`).Scan(&lineage)
+	switch {
+	case isCode(err, codeNoPrivilege):
+		return "", nil
+	case err != nil:
+		return "", s.wrap(ctx, what, err)
+	case lineage == nil:
+		return "", fmt.Errorf("%s: %w: the server only follows another", what, store.ErrUnavailable)
+	}
+	return *lineage, nil
+}
+
 // LoadConfig returns all current configuration from one consistent view.
 func (s *Store) LoadConfig(ctx context.Context) (*store.Snapshot, error) {
 	const what = "load the configuration"
-	snap := &store.Snapshot{}
-	err := s.inTx(ctx, what, readOnly, func(tx pgx.Tx) error {
+	lineage, err := s.ConfigLineage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	snap := &store.Snapshot{Lineage: lineage}
+	err = s.inTx(ctx, what, readOnly, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `SELECT version FROM config_version`).Scan(&snap.Version)
 		if err == nil {
 			snap.Projects, err = list(ctx, tx, scanProject, selectProject+` ORDER BY name`)

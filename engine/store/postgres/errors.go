@@ -20,6 +20,7 @@ const (
 	codeCheckViolation  = "23514"
 	codeUndefinedTable  = "42P01"
 	codeLockTimeout     = "55P03"
+	codeNoPrivilege     = "42501"
 )
 
 // wrap says what failed, as one of the store's errors where it is one.

@@ -60,15 +60,20 @@ func (s *Store) makeDays(ctx context.Context, days []day) error {
 // the partitioned table meanwhile, which CREATE TABLE PARTITION OF does not.
 func makePartition(ctx context.Context, tx pgx.Tx, table string, start time.Time) error {
 	name := partitionName(table, start)
+	// A query of the catalog and not to_regclass, which answers from the
+	// session's cache: that does not know yet what another session, for whose
+	// lock this one has waited, dropped or made.
 	var exists bool
-	if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, name).Scan(&exists); err != nil || exists {
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+		WHERE i.inhparent = $1::regclass AND c.relname = $2)`, table, name).Scan(&exists)
+	if err != nil || exists {
 		return err
 	}
 	// Names and bounds are letters, digits and underscores.
 	if _, err := tx.Exec(ctx, fmt.Sprintf(`CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS)`, name, table)); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, fmt.Sprintf(`ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')`,
+	_, err = tx.Exec(ctx, fmt.Sprintf(`ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')`,
 		table, name, schema.RunIDBound(start), schema.RunIDBound(start.AddDate(0, 0, 1))))
 	return err
 }

@@ -45,8 +45,8 @@ func (s *Store) WriteLog(ctx context.Context, batch store.LogBatch) (applied boo
 		case errors.Is(err, errPosition):
 			return false, nil
 		case (errors.Is(err, errNoDay) || isCode(err, codeCheckViolation)) && try < 50:
-			// A check fails where no partition takes a row: its day went between
-			// the look at the days and the copy.
+			// A check fails where no partition takes a row, though its day has a
+			// row that says so: somebody dropped it by hand.
 			if err := s.makeDays(ctx, days); err != nil {
 				return false, err
 			}

@@ -55,6 +55,13 @@ func (s *Store) ConfigVersion(ctx context.Context) (version int64, err error) {
 	return version, s.wrap(ctx, "read the configuration's version", err)
 }
 
+// ConfigLineage is that of the only one there is: nothing takes over from a
+// file while it is open.
+func (s *Store) ConfigLineage(ctx context.Context) (string, error) {
+	_, err := s.ConfigVersion(ctx)
+	return "", err
+}
+
 // LoadConfig returns all current configuration from one consistent view.
 func (s *Store) LoadConfig(ctx context.Context) (*store.Snapshot, error) {
 	const what = "load the configuration"

@@ -32,7 +32,7 @@ func testProjects(t *testing.T, open opener) {
 		must(t, tx.PutProject(ctx, store.Project{Name: "north", DataKey: []byte("new"), CreatedAt: epoch.Add(time.Hour)}))
 	})
 	snap := got(s.LoadConfig(t.Context()))(t)
-	equal(t, "all projects", snap, &store.Snapshot{Version: v, Projects: []store.Project{
+	equal(t, "all projects", snap, &store.Snapshot{Version: v, Lineage: snap.Lineage, Projects: []store.Project{
 		{Name: "east", CreatedAt: epoch},
 		{Name: "north", DataKey: []byte("new"), CreatedAt: epoch},
 	}})

@@ -29,6 +29,8 @@ func testMigrate(t *testing.T, open opener) {
 		t.Errorf("a new store is at version %d", v)
 	}
 	snap := got(s.LoadConfig(ctx))(t)
+	equal(t, "its lineage", snap.Lineage, got(s.ConfigLineage(ctx))(t))
+	snap.Lineage = ""
 	equal(t, "a new store's configuration", *snap, store.Snapshot{})
 }
 
@@ -56,6 +58,7 @@ var calls = map[string]func(context.Context, store.Store) error{
 		return err
 	},
 	"ConfigVersion": func(ctx context.Context, s store.Store) error { _, err := s.ConfigVersion(ctx); return err },
+	"ConfigLineage": func(ctx context.Context, s store.Store) error { _, err := s.ConfigLineage(ctx); return err },
 	"LoadConfig":    func(ctx context.Context, s store.Store) error { _, err := s.LoadConfig(ctx); return err },
 	"Resource": func(ctx context.Context, s store.Store) error {
 		_, err := s.Resource(ctx, project, schema.Ref{Kind: schema.KindWorkflow, Name: "w"})

@@ -1,0 +1,69 @@
+package postgres_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"paragon/schema"
+)
+
+// BenchmarkDropADay measures what it takes to end a day of a million runs and
+// as many steps, and how long a writer of the next day waits for it meanwhile.
+// Each iteration fills the day anew, which takes most of the time:
+//
+//	go test ./engine/store/postgres -run xxx -bench DropADay -benchtime 3x
+func BenchmarkDropADay(b *testing.B) {
+	const rows = 1_000_000
+	url := benchServer(b)
+	s := open(b, url)
+	if err := s.Migrate(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	conn, err := pgx.Connect(b.Context(), url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(b.Context())
+	day := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	var dropped, waited time.Duration
+	for n := 0; b.Loop(); n++ {
+		b.StopTimer()
+		at := day.AddDate(0, 0, n)
+		if ok, err := s.WriteLog(b.Context(), batchOf("default", fmt.Sprint("day", n), "", "1", at, 0)); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+		for _, fill := range []string{
+			`INSERT INTO runs (revision, created_at, attempts, recoveries, id, project, workflow, status, trigger, input, output)
+				SELECT 1, $1, 1, 0, $2 || lpad(i::text, 16, '0'), 'default', 'w' || i % 20, 'succeeded', '{"kind":"manual"}', '{"n":1}', '{"ok":true}'
+				FROM generate_series(1, $3) i`,
+			`INSERT INTO steps (seq, started_at, attempt, run, project, path, step, kind, status, result)
+				SELECT 1, $1, 1, $2 || lpad(i::text, 16, '0'), 'default', 'a', 'a', 'request', 'succeeded', '{"status":200}'
+				FROM generate_series(1, $3) i`,
+		} {
+			if _, err := conn.Exec(b.Context(), fill, at, schema.RunIDBound(at), rows); err != nil {
+				b.Fatal(err)
+			}
+		}
+		wrote := make(chan time.Duration, 1)
+		b.StartTimer()
+		start := time.Now()
+		go func() {
+			at := time.Now()
+			if ok, err := s.WriteLog(b.Context(), batchOf("default", fmt.Sprint("next", n), "", "1", day.AddDate(0, 0, 100+n), n)); !ok || err != nil {
+				b.Error(ok, err)
+			}
+			wrote <- time.Since(at)
+		}()
+		deleted, err := s.DeleteRuns(b.Context(), "default", at.AddDate(0, 0, 1))
+		dropped += time.Since(start)
+		if err != nil || deleted != rows+1 {
+			b.Fatal(deleted, err)
+		}
+		waited += <-wrote
+	}
+	b.ReportMetric(float64(dropped.Milliseconds())/float64(b.N), "ms/day")
+	b.ReportMetric(float64(waited.Milliseconds())/float64(b.N), "ms/write-meanwhile")
+}

@@ -32,6 +32,9 @@ const (
 	ActionWriteKeys   Action = "keys.write"   // create and delete API keys
 	ActionReadAudit   Action = "audit.read"   // see who did what
 
+	ActionReadUsers  Action = "users.read"  // see the product's users and what credentials they have
+	ActionWriteUsers Action = "users.write" // create, change and delete them, set and connect their credentials
+
 	ActionReadMembers   Action = "members.read"    // see members and invitations
 	ActionWriteMembers  Action = "members.write"   // invite, change roles, remove
 	ActionCreateProject Action = "projects.create" // make projects; counts in the default project
@@ -39,17 +42,17 @@ const (
 
 // Actions lists every action.
 var Actions = []Action{ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
-	ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadMembers, ActionWriteMembers, ActionCreateProject}
+	ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadUsers, ActionWriteUsers, ActionReadMembers, ActionWriteMembers, ActionCreateProject}
 
 // permissions is the table of who may do what. What is not in it is refused.
 var permissions = map[Role][]Action{
 	RoleOwner: Actions,
 	RoleAdmin: {ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
-		ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadMembers, ActionWriteMembers},
+		ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadUsers, ActionWriteUsers, ActionReadMembers, ActionWriteMembers},
 	RoleDeveloper: {ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
-		ActionReadKeys, ActionReadMembers},
-	RoleOperator: {ActionReadConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns},
-	RoleViewer:   {ActionReadConfig, ActionReadRuns},
+		ActionReadKeys, ActionReadUsers, ActionWriteUsers, ActionReadMembers},
+	RoleOperator: {ActionReadConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns, ActionReadUsers, ActionWriteUsers},
+	RoleViewer:   {ActionReadConfig, ActionReadRuns, ActionReadUsers},
 }
 
 // Allows tells whether the role may do the action. An unknown role may

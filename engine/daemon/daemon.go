@@ -16,6 +16,7 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/config"
+	"paragon/engine/connect/users"
 	"paragon/engine/execution"
 	"paragon/engine/httpapi"
 	"paragon/engine/identity"
@@ -83,6 +84,8 @@ type Daemon struct {
 
 	config    *config.Service
 	cache     *cache.Cache
+	book      *users.Book
+	users     *users.Service
 	queue     *queue.Client
 	service   *execution.Service
 	rebuilder *execution.Rebuilder
@@ -144,6 +147,9 @@ func (d *Daemon) start(ctx context.Context) error {
 		return fmt.Errorf("start the configuration cache: %w", err)
 	}
 	d.cache = c
+	if err := d.startUsers(ctx); err != nil {
+		return err
+	}
 	d.queue = queue.NewClient(o.Redis, queue.ClientOptions{})
 	d.stats = stats.NewRecorder(o.Redis, nil, d.log)
 	d.stats.Start(ctx)
@@ -271,6 +277,7 @@ func (d *Daemon) handler() (*http.Server, error) {
 	}
 	if d.has(RoleAPI) {
 		o.Runs, o.Fleet = d.service, d.service
+		o.Users, o.Book = d.users, d.book
 		o.Stats = stats.NewView(stats.NewReader(d.opts.Redis), stats.Sources{Queues: d.service.Queues, Workers: d.service.Workers}, nil)
 	}
 	server, err := httpapi.New(o)
@@ -347,6 +354,12 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	}
 	if d.flusher != nil {
 		step("the flusher", d.flusher.Stop(ctx))
+	}
+	if d.users != nil {
+		d.users.Stop(ctx)
+	}
+	if d.book != nil {
+		d.book.Stop(ctx)
 	}
 	if d.cache != nil {
 		d.cache.Stop(ctx)

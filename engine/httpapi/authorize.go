@@ -2,33 +2,41 @@ package httpapi
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"time"
 
 	"paragon/engine/cache"
 	"paragon/engine/config"
+	"paragon/engine/connect/users"
 	"paragon/schema"
 )
 
-// caller is who sent a request: a key or a login, of which one is nil.
+// caller is who sent a request: a key, a login, or a user of the product; one
+// of them is set.
 type caller struct {
 	key   *cache.Key
 	login *config.Login
+	user  *users.User
 	token string
 }
 
 // roles are the caller's, by project.
 func (c *caller) roles() map[string]config.Role {
-	if c.key != nil {
+	switch {
+	case c.key != nil:
 		return map[string]config.Role{c.key.Project: config.Role(c.key.Role)}
+	case c.user != nil:
+		return nil
 	}
 	return c.login.Roles
 }
 
 func (c *caller) name() string {
-	if c.key != nil {
+	switch {
+	case c.key != nil:
 		return c.key.Name
+	case c.user != nil:
+		return "user/" + c.user.ID
 	}
 	return c.login.Person.Email
 }
@@ -37,9 +45,10 @@ func (c *caller) name() string {
 // nothing.
 func (c *caller) actor(project, from string) config.Actor {
 	a := config.Actor{Name: c.name(), Role: c.roles()[project], From: from}
-	if c.key != nil {
+	switch {
+	case c.key != nil:
 		a.KeyID, a.Scope = c.key.ID, config.ParseScope(c.key.Scope)
-	} else {
+	case c.login != nil:
 		a.Person = c.login.Person.ID
 	}
 	return a
@@ -50,7 +59,7 @@ func (s *Server) authorize(r *request) error {
 	if r.route.access == public {
 		return nil
 	}
-	c, err := s.authenticate(r.Request)
+	c, err := s.authenticate(r)
 	if err != nil {
 		s.stranger(r, err)
 		return err
@@ -68,7 +77,10 @@ func (s *Server) authorize(r *request) error {
 	if r.route.access == anyKey {
 		return nil
 	}
-	if r.route.access == member && r.actor.Role == "" {
+	if c.user != nil {
+		return s.asUser(r, c.user)
+	}
+	if r.route.access != installation && r.actor.Role == "" {
 		// Whether the other project exists is none of the caller's business.
 		s.strange(r)
 		return notFound("project %s does not exist, or your key is not for it", r.project)
@@ -83,6 +95,9 @@ func (s *Server) authorize(r *request) error {
 		}
 		s.refused(r, project, string(r.route.action), reason)
 		return forbidden("%s", reason)
+	}
+	if r.route.access == connected {
+		return s.forUser(r)
 	}
 	return nil
 }
@@ -112,7 +127,7 @@ const challenge = `Bearer realm="paragon"`
 
 // authenticate finds who has the request's bearer token: a key in memory, so
 // that it works with every database away, or a login in the store.
-func (s *Server) authenticate(r *http.Request) (*caller, error) {
+func (s *Server) authenticate(r *request) (*caller, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
@@ -124,6 +139,9 @@ func (s *Server) authenticate(r *http.Request) (*caller, error) {
 			return nil, err
 		}
 		return &caller{login: login, token: token}, nil
+	}
+	if isUserToken(token) {
+		return s.authenticateUser(r, token)
 	}
 	key := s.opts.Cache.Key(config.HashToken(token))
 	if key == nil {

@@ -22,6 +22,7 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/config"
+	"paragon/engine/connect/users"
 	"paragon/engine/execution"
 	"paragon/engine/seal"
 	"paragon/engine/servicetest"
@@ -186,6 +187,8 @@ type rig struct {
 	rdb    redis.UniversalClient
 	keys   *seal.Keyring
 	cache  *cache.Cache
+	book   *users.Book
+	users  *users.Service
 	runs   *fakeRuns
 	fleet  fakeFleet
 	mini   *miniredis.Miniredis
@@ -245,7 +248,12 @@ func newRig(t testing.TB) *rig {
 		},
 		Workers: func(context.Context) ([]api.Worker, error) { return []api.Worker{{Alive: true, Running: 3}, {}}, nil },
 	}, func() time.Time { return r.now })
-	r.server, err = New(Options{Cache: r.cache, Config: r.config, Runs: r.runs, Fleet: &r.fleet, Stats: r.stats, Now: func() time.Time { return r.now },
+	r.book = users.NewBook(users.BookOptions{Redis: rdb, Sealer: r.cache, Log: quiet, Now: func() time.Time { return r.now }})
+	r.users = users.NewService(users.Options{Store: db, Book: r.book})
+	if err := r.users.Reconcile(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.server, err = New(Options{Cache: r.cache, Config: r.config, Users: r.users, Book: r.book, Runs: r.runs, Fleet: &r.fleet, Stats: r.stats, Now: func() time.Time { return r.now },
 		Log: slog.New(slog.NewTextHandler(r.log, nil)), Version: api.Version{Version: "v0", Go: "go", Mode: "dev"},
 		Limits: Limits{Body: 10_000}, Draining: r.drain.Load,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "paragon_up 1\n") }),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"paragon/engine/config"
+	"paragon/engine/connect/users"
 )
 
 // access says who may call a route.
@@ -19,6 +20,9 @@ const (
 	// member needs a key or a login whose role in the project of the path
 	// allows the route's action.
 	member access = "project"
+	// connected is member, and also for one of the project's users with a token
+	// of their own. A key may name the user that it calls for (Paragon-User).
+	connected access = "user"
 	// installation is about no one project: it needs a role in the default
 	// project that allows the action.
 	installation access = "installation"
@@ -30,7 +34,8 @@ type route struct {
 	method string // empty: any
 	path   string // as http.ServeMux has it
 	access access
-	// action is what the key's role must allow; empty unless access is member.
+	// action is what the key's role must allow; empty unless access is member,
+	// connected or installation. A user's own token needs no role.
 	action config.Action
 
 	id, tag, summary string
@@ -73,6 +78,11 @@ type request struct {
 	project string
 	actor   config.Actor
 	caller  *caller // nil on public routes
+	// user is who a connected route is called for, active; nil when a key names
+	// nobody. account is which of the user's credentials to use; empty: the
+	// default one.
+	user    *users.User
+	account string
 }
 
 // handler is the net/http handler of a route.

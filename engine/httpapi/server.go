@@ -10,6 +10,7 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/config"
+	"paragon/engine/connect/users"
 	"paragon/engine/execution"
 	"paragon/engine/stats"
 	"paragon/engine/tracing"
@@ -98,6 +99,9 @@ type Options struct {
 	Runs   Runs
 	// Fleet shows the workers; nil leaves the route out.
 	Fleet Fleet
+	// Users and Book are about the product's users; nil leaves their routes out.
+	Users *users.Service
+	Book  *users.Book
 	// Stats shows the live numbers; nil leaves the routes out.
 	Stats *stats.View
 	// Checks are what /readyz asks.

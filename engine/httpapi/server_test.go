@@ -38,6 +38,8 @@ var weakest = map[string]string{
 	"listQueues": "viewer", "listPaused": "viewer", "pauseQueue": "operator", "resumeQueue": "operator", "pauseWorkflow": "operator", "resumeWorkflow": "operator",
 	"listKeys": "developer", "createKey": "admin", "deleteKey": "admin", "listAudit": "admin",
 	"getStats": "viewer", "streamStats": "viewer",
+	"listUsers": "viewer", "getUser": "viewer", "putUser": "operator", "deleteUser": "operator",
+	"listUserKeys": "developer", "putUserKey": "admin", "deleteUserKey": "admin",
 	"listWorkers":   "viewer",
 	"listWorkflows": "viewer", "getWorkflow": "viewer", "putWorkflow": "developer", "deleteWorkflow": "developer",
 	"listReleases": "viewer", "getRelease": "viewer", "compareReleases": "viewer", "rollbackRelease": "developer",
@@ -64,7 +66,7 @@ func TestRolesAndRoutes(t *testing.T) {
 			t.Errorf("two routes are called %s", rt.id)
 		}
 		seen[rt.id] = true
-		target := strings.NewReplacer("{project}", "default", "{name}", "none", "{id}", "none", "{email}", "none@example.org", "{workflow}", "none", "{trigger}", "none").Replace(rt.path)
+		target := strings.NewReplacer("{project}", "default", "{name}", "none", "{id}", "none", "{kid}", "none", "{email}", "none@example.org", "{workflow}", "none", "{trigger}", "none").Replace(rt.path)
 		method := nameOr(rt.method, "POST")
 
 		rec := r.do("", method, target, "")

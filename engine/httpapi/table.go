@@ -42,6 +42,7 @@ func (s *Server) table() []route {
 	list = append(list, s.steeringRoutes()...)
 	list = append(list, s.fleetRoutes()...)
 	list = append(list, s.statsRoutes()...)
+	list = append(list, s.userRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
 	}

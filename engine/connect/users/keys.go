@@ -109,7 +109,7 @@ func checkPlace(p Place) error {
 		return invalid("user", "%q is not the id of a user: 1 to %d visible characters, without spaces and / ? # %%", cut(p.User), MaxID)
 	case !ValidAccount(p.Account):
 		return invalid("account", "%q is not the name of an account: lower-case letters, digits, and . _ - between them, 63 at most", cut(p.Account))
-	case !workflows.ValidName(schema.KindWorkflow, p.Integration):
+	case !workflows.ValidName(schema.KindIntegration, p.Integration):
 		return invalid("integration", "%q is not the name of an integration", cut(p.Integration))
 	}
 	return nil

@@ -27,6 +27,11 @@ func offered(t *testing.T) map[string][]string {
 	}
 	for _, m := range metrics.List() {
 		all[m.Name] = append([]string{}, m.Labels...)
+		if m.Histogram() {
+			all[m.Name+"_sum"], all[m.Name+"_count"] = all[m.Name], all[m.Name]
+			all[m.Name+"_bucket"] = append([]string{"le"}, m.Labels...)
+			delete(all, m.Name)
+		}
 	}
 	return all
 }
@@ -86,6 +91,8 @@ func TestWrongQueriesAreFound(t *testing.T) {
 		`1 > 0`:                                            "names no metric",
 		`sum(paragon_log_bytes) unless paragon_log_byte`:   "no metric paragon_log_byte",
 		`sum(paragon_log_bytes) / on (x) paragon_workers`:  "label x",
+		`sum by (le) (paragon_run_duration_seconds)`:       "no metric paragon_run_duration_seconds",
+		`sum by (le) (paragon_run_duration_seconds_sum)`:   "label le",
 		`absent(paragon_worker{state="alive"})`:            "no metric paragon_worker",
 		`sum(paragon_workers{state="alive", lane="0"}) -1`: "label lane",
 	} {

@@ -138,8 +138,12 @@ func (l *live) add(s *api.Stats) {
 		l.gap = true // the window comes first
 		return
 	}
-	l.gap = l.gap || s.To.Sub(l.to) > time.Second
-	for l.to.Before(s.To) {
+	l.gap = l.gap || s.From.After(l.to)
+	to := s.To
+	if n := len(s.Points); n > 0 && s.Points[n-1].At.Add(time.Second).After(to) {
+		to = s.Points[n-1].At.Add(time.Second) // Redis' clock is ahead of the server's
+	}
+	for l.to.Before(to) {
 		l.points = append(l.points, point{at: l.to, seconds: 1, unknown: l.to.Before(s.From)})
 		l.to = l.to.Add(time.Second)
 	}

@@ -43,6 +43,9 @@ func pointsOf(s *api.Stats) []point {
 	for _, p := range s.Points {
 		if i := int(p.At.Sub(s.From) / step); i >= 0 && i < len(points) {
 			points[i].merge(p.StatsNumbers)
+			if g := p.Gauges; g != nil {
+				points[i].gauges = &gauges{queued: g.Queued, oldest: g.OldestSeconds, workers: g.Workers, running: g.Running}
+			}
 		}
 	}
 	return points

@@ -92,6 +92,8 @@ type Daemon struct {
 	operator  *execution.Operator
 	stats     *stats.Recorder
 	roller    *stats.Roller
+	looker    *stats.Looker
+	numbers   *stats.View
 	flusher   *logs.Flusher
 	retention *logs.Retention
 	keeper    *execution.Keeper
@@ -199,6 +201,9 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		d.operator.Start(ctx)
 		d.roller = stats.NewRoller(o.Redis, d.projects, nil, d.log)
 		d.roller.Start(ctx)
+		d.numbers = stats.NewView(stats.NewReader(o.Redis), stats.Sources{Queues: d.service.Queues, Workers: d.service.Workers}, nil)
+		d.looker = stats.NewLooker(o.Redis, d.numbers, d.log)
+		d.looker.Start(ctx)
 	}
 	if d.has(RoleFlusher) {
 		if err := d.flusher.Start(ctx); err != nil {
@@ -278,7 +283,7 @@ func (d *Daemon) handler() (*http.Server, error) {
 	if d.has(RoleAPI) {
 		o.Runs, o.Fleet = d.service, d.service
 		o.Users, o.Book = d.users, d.book
-		o.Stats = stats.NewView(stats.NewReader(d.opts.Redis), stats.Sources{Queues: d.service.Queues, Workers: d.service.Workers}, nil)
+		o.Stats = d.numbers
 	}
 	server, err := httpapi.New(o)
 	if err != nil {
@@ -339,6 +344,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	}
 	if d.roller != nil {
 		d.roller.Stop()
+		d.looker.Stop()
 	}
 	if d.rebuilder != nil {
 		step("the rebuilder", d.rebuilder.Stop(ctx))

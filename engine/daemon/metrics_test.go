@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 )
 
 // TestMetrics asks a server for its metrics, after it has executed some runs:
-// every name of the list is there, every source answers, and the counters say
-// the same as GET …/stats.
+// every name of the list is there, every source answers, and the counters, GET
+// …/stats and what its stream has told add up to the same.
 func TestMetrics(t *testing.T) {
 	d := startDev(t, t.TempDir())
 	d.apply("good", `
@@ -26,6 +27,7 @@ steps:
 steps:
   - {id: a, fail: {message: "no"}}
 `)
+	told := d.follow()
 	for range 5 {
 		d.succeed("good", "{}", "")
 	}
@@ -33,6 +35,14 @@ steps:
 		d.wait(d.trigger("bad", "{}"))
 	}
 	d.soonCounted(5, 3)
+	sums := told()
+	for name, want := range map[string]api.StatsNumbers{
+		"good": {Started: 5, Succeeded: 5}, "bad": {Started: 3, Failed: 3}} {
+		got := sums[name]
+		if got.Started != want.Started || got.Succeeded != want.Succeeded || got.Failed != want.Failed {
+			t.Errorf("the stream told of %+v of %s; want %+v", got, name, want)
+		}
+	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+d.Addr().String()+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +58,9 @@ steps:
 	}
 	text := string(body)
 	for _, m := range metrics.List() {
+		if m.Name == "paragon_calls_total" {
+			continue // nothing was called
+		}
 		if !strings.Contains(text, "\n"+m.Name) {
 			t.Errorf("%s is not there", m.Name)
 		}
@@ -63,10 +76,61 @@ steps:
 		`paragon_runs_started_total{project="default",workflow="bad"} 3`,
 		`paragon_runs_ended_total{project="default",status="succeeded",workflow="good"} 5`,
 		`paragon_runs_ended_total{project="default",status="failed",workflow="bad"} 3`,
+		`paragon_run_duration_seconds_count{project="default",workflow="good"} 5`,
+		`paragon_run_wait_seconds_count{project="default",workflow="bad"} 3`,
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no line %q in\n%s", line, text)
 		}
+	}
+}
+
+// follow sums up what the stream of statistics tells, by workflow, from before
+// it returns. The function it returns ends the stream once it has told of as
+// many ends as GET …/stats has, and gives the sums.
+func (d *dev) follow() func() map[string]api.StatsNumbers {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), 60*time.Second)
+	sums := map[string]api.StatsNumbers{}
+	first, enough, done := make(chan bool), errors.New("enough"), make(chan error, 1)
+	var asked atomic.Bool
+	go func() {
+		begun := false
+		done <- d.StreamStats(ctx, api.StatsQuery{}, func(s *api.Stats) error {
+			if !begun {
+				begun = true
+				close(first)
+			}
+			ended := int64(0)
+			for _, w := range s.Workflows {
+				n := sums[w.Name]
+				n.Started += w.Started
+				n.Succeeded += w.Succeeded
+				n.Failed += w.Failed
+				sums[w.Name] = n
+			}
+			for _, n := range sums {
+				ended += n.Ended()
+			}
+			if !asked.Load() {
+				return nil
+			}
+			all, err := d.Stats(ctx, api.StatsQuery{Window: 5 * time.Minute})
+			if err == nil && ended >= all.Total.Ended() {
+				err = enough
+			}
+			return err
+		})
+	}()
+	<-first
+	return func() map[string]api.StatsNumbers {
+		d.t.Helper()
+		defer cancel()
+		asked.Store(true)
+		if err := <-done; !errors.Is(err, enough) {
+			d.t.Fatalf("the stream of statistics never told of all: %v", err)
+		}
+		return sums
 	}
 }
 

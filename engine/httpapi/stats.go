@@ -64,7 +64,8 @@ func (s *Server) streamStats(w http.ResponseWriter, r *request) error {
 	if q.err != nil {
 		return q.err
 	}
-	out, err := s.opts.Stats.Second(r.Context(), r.project, query)
+	follower := s.opts.Stats.Follow(r.project, query)
+	out, err := follower.Next(r.Context())
 	if err != nil {
 		return statsUnavailable(err)
 	}
@@ -82,8 +83,8 @@ func (s *Server) streamStats(w http.ResponseWriter, r *request) error {
 		if s.opts.Draining != nil && s.opts.Draining() || !untilNextSecond(r.Context(), s.now()) {
 			return nil
 		}
-		if out, err = s.opts.Stats.Second(r.Context(), r.project, query); err != nil {
-			// It may be over at the next second; the caller sees that nothing comes.
+		if out, err = follower.Next(r.Context()); err != nil {
+			// It may be over at the next second, whose event then has this one's counts.
 			out = nil
 			infoOf(r.Request).err = err
 		}

@@ -28,6 +28,7 @@ func TestFigures(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	counter := stats.NewRecorder(nil, nil, nil)
 	counter.RunStarted("default", "hello", 0)
+	counter.Proxied("default", "crm", stats.Failed, time.Second)
 	text := scrape(t, Options{
 		Version: api.Version{Version: "1.2.3", Commit: "abc", Go: "go1"},
 		Now:     func() time.Time { return now },
@@ -55,6 +56,7 @@ func TestFigures(t *testing.T) {
 		`paragon_log_entries{lane="1"} 5`,
 		`paragon_log_bytes{lane="1"} 1000`,
 		`paragon_source_up{source="queues"} 1`,
+		`paragon_calls_total{integration="crm",project="default",status="failed"} 1`,
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no line %q in\n%s", line, text)

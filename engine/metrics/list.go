@@ -1,5 +1,7 @@
 package metrics
 
+import "strings"
+
 // Metric is one metric that a process offers.
 type Metric struct {
 	// Name begins with "paragon_".
@@ -9,6 +11,9 @@ type Metric struct {
 	// Help is one sentence, for Prometheus and for docs/metrics.md.
 	Help string
 }
+
+// Histogram tells whether Prometheus has it as buckets, sum and count.
+func (m Metric) Histogram() bool { return strings.HasPrefix(m.Help, "Histogram: ") }
 
 // The names are those that alerts and dashboards are written with: to rename
 // one is to break them.
@@ -24,6 +29,9 @@ var (
 	ended       = Metric{"paragon_runs_ended_total", []string{"project", "workflow", "status"}, "Counter: runs that ended in this process, by status: succeeded, failed or canceled."}
 	attempts    = Metric{"paragon_step_attempts_total", []string{"project", "workflow"}, "Counter: attempts at steps in this process."}
 	retries     = Metric{"paragon_step_retries_total", []string{"project", "workflow"}, "Counter: those attempts that were not a step's first."}
+	duration    = Metric{"paragon_run_duration_seconds", []string{"project", "workflow"}, "Histogram: how long runs that ended in this process took from their first start to their end."}
+	wait        = Metric{"paragon_run_wait_seconds", []string{"project", "workflow"}, "Histogram: how long runs that this process was first to start had waited since they were accepted."}
+	calls       = Metric{"paragon_calls_total", []string{"project", "integration", "status"}, "Counter: requests to integrations that ended in this process, by status: succeeded, failed or canceled."}
 	logEntries  = Metric{"paragon_log_entries", []string{"lane"}, "Entries of the log in Redis that wait for SQL: what the flusher has yet to write."}
 	logBytes    = Metric{"paragon_log_bytes", []string{"lane"}, "Size of the log in Redis that waits for SQL."}
 )
@@ -31,5 +39,5 @@ var (
 // List returns all metrics of ours, in the order of docs/metrics.md. Those of
 // the process and of Go are Prometheus' own with "paragon_" before their names.
 func List() []Metric {
-	return []Metric{build, sourceUp, queueRuns, queueAge, queuePaused, workers, running, started, ended, attempts, retries, logEntries, logBytes}
+	return []Metric{build, sourceUp, queueRuns, queueAge, queuePaused, workers, running, started, ended, attempts, retries, duration, wait, calls, logEntries, logBytes}
 }

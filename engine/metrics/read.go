@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"paragon/engine/logs"
+	"paragon/engine/stats"
 	"paragon/schema/api"
 )
 
@@ -23,6 +24,29 @@ func (r *reading) gauge(m Metric, v float64, labels ...string) {
 
 func (r *reading) counter(m Metric, n int64, labels ...string) {
 	r.out = append(r.out, prometheus.MustNewConstMetric(r.c.descs[m.Name], prometheus.CounterValue, float64(n), labels...))
+}
+
+// bounds are the upper ends of the buckets of histograms: powers of two of
+// microseconds, where the buckets of engine/stats end, too. From 2 ms to 4 s
+// each is twice the one before, then four times, up to 72 minutes.
+var bounds = func() (all []time.Duration) {
+	for d := 2048 * time.Microsecond; d < 72*time.Minute; {
+		all = append(all, d)
+		if d < 4*time.Second {
+			d *= 2
+		} else {
+			d *= 4
+		}
+	}
+	return all
+}()
+
+func (r *reading) histogram(m Metric, h stats.Histogram, sumUs int64, labels ...string) {
+	buckets := make(map[float64]uint64, len(bounds))
+	for _, d := range bounds {
+		buckets[d.Seconds()] = uint64(h.Below(d))
+	}
+	r.out = append(r.out, prometheus.MustNewConstHistogram(r.c.descs[m.Name], uint64(h.Count()), float64(sumUs)/1e6, buckets, labels...))
 }
 
 // source adds what a source answers, and whether it did.
@@ -75,16 +99,34 @@ func (c *collector) read(now time.Time) []prometheus.Metric {
 		}
 	})
 	if c.opts.Totals != nil {
-		for w, n := range c.slots.fold(c.opts.Totals()) {
+		totals := c.opts.Totals()
+		for w, n := range c.slots.fold(totals) {
 			r.counter(started, n.Started, w.project, w.name)
 			r.counter(ended, n.Succeeded, w.project, w.name, "succeeded")
 			r.counter(ended, n.Failed, w.project, w.name, "failed")
 			r.counter(ended, n.Canceled, w.project, w.name, "canceled")
 			r.counter(attempts, n.Attempts, w.project, w.name)
 			r.counter(retries, n.Retried, w.project, w.name)
+			r.histogram(duration, n.Duration, n.DurationUs, w.project, w.name)
+			r.histogram(wait, n.Wait, n.WaitUs, w.project, w.name)
 		}
+		r.calls(totals)
 	}
 	return r.out
+}
+
+// calls adds the requests to integrations. There are few of these, and only
+// those that make configuration make them.
+func (r *reading) calls(totals map[string]stats.Set) {
+	for project, set := range totals {
+		for name, n := range set {
+			if name.Kind == stats.Proxy {
+				r.counter(calls, n.Succeeded, project, name.Name, "succeeded")
+				r.counter(calls, n.Failed, project, name.Name, "failed")
+				r.counter(calls, n.Canceled, project, name.Name, "canceled")
+			}
+		}
+	}
 }
 
 // number is 1 for true.

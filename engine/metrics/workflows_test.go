@@ -21,6 +21,8 @@ func TestRunsByWorkflow(t *testing.T) {
 	r.RunEnded("shop", "sync", stats.Failed, time.Second)
 	r.RunEnded("shop", "sync", stats.Failed, time.Second)
 	r.RunEnded("shop", "sync", stats.Canceled, time.Second)
+	r.RunEnded("shop", "quick", stats.Succeeded, 1500*time.Microsecond)
+	r.RunEnded("shop", "quick", stats.Succeeded, 100*time.Hour)
 	text := scrape(t, counted(r))
 	for _, line := range []string{
 		`paragon_runs_started_total{project="shop",workflow="sync"} 5`,
@@ -29,6 +31,15 @@ func TestRunsByWorkflow(t *testing.T) {
 		`paragon_runs_ended_total{project="shop",status="canceled",workflow="sync"} 1`,
 		`paragon_step_attempts_total{project="shop",workflow="sync"} 5`,
 		`paragon_step_retries_total{project="shop",workflow="sync"} 2`,
+		`paragon_run_duration_seconds_bucket{project="shop",workflow="sync",le="0.524288"} 0`,
+		`paragon_run_duration_seconds_bucket{project="shop",workflow="sync",le="1.048576"} 4`,
+		`paragon_run_duration_seconds_sum{project="shop",workflow="sync"} 4`,
+		`paragon_run_duration_seconds_count{project="shop",workflow="sync"} 4`,
+		`paragon_run_wait_seconds_bucket{project="shop",workflow="sync",le="0.002048"} 5`,
+		`paragon_run_wait_seconds_sum{project="shop",workflow="sync"} 0.005`,
+		`paragon_run_duration_seconds_bucket{project="shop",workflow="quick",le="0.002048"} 1`,
+		`paragon_run_duration_seconds_bucket{project="shop",workflow="quick",le="4294.967296"} 1`,
+		`paragon_run_duration_seconds_bucket{project="shop",workflow="quick",le="+Inf"} 2`,
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no line %q in\n%s", line, text)

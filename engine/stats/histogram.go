@@ -51,6 +51,17 @@ func (h Histogram) Count() (n int64) {
 	return n
 }
 
+// Below is how many of what was counted are shorter than a duration, which is
+// exact for powers of two of microseconds: there a bucket ends.
+func (h Histogram) Below(d time.Duration) (n int64) {
+	for b, c := range h {
+		if lowerOf(b) < d {
+			n += c
+		}
+	}
+	return n
+}
+
 // Quantile returns the duration that a part q (0 to 1) of what was counted does
 // not exceed, as the middle of its bucket: off by 6.25 % at most; 0 of nothing.
 func (h Histogram) Quantile(q float64) time.Duration {

@@ -95,33 +95,42 @@ func coarser(seconds []Point) []Point {
 const readPage = 1000
 
 func (r *Reader) read(ctx context.Context, key string, step, late time.Duration, from, to time.Time) ([]Point, error) {
-	var points []Point
-	start, end := idAt(from.Truncate(step).Add(late)), "("+idAt(to.Add(late))
+	points, _, err := r.entries(ctx, key, step, late, idAt(from.Truncate(step).Add(late)), "("+idAt(to.Add(late)))
+	return points, err
+}
+
+// entries reads the entries from one id to another, and returns the last one's
+// id, too, or start when there is none.
+func (r *Reader) entries(ctx context.Context, key string, step, late time.Duration, start, end string) (points []Point, last string, err error) {
+	last = start
 	for {
 		entries, err := r.rdb.XRangeN(ctx, key, start, end, readPage).Result()
 		if err != nil {
-			return nil, fmt.Errorf("read statistics: %w", err)
+			return nil, "", fmt.Errorf("read statistics: %w", err)
 		}
 		for _, e := range entries {
 			at, err := timeOf(e.ID)
 			if err != nil {
-				return nil, err
+				return nil, "", err
 			}
 			at = at.Add(-late).Truncate(step)
 			raw, _ := e.Values[field].(string)
 			set, err := parseSet(raw)
 			if err != nil {
-				return nil, fmt.Errorf("read statistics: entry %s of %s: %w", e.ID, key, err)
+				return nil, "", fmt.Errorf("read statistics: entry %s of %s: %w", e.ID, key, err)
 			}
 			if n := len(points); n == 0 || !points[n-1].At.Equal(at) {
 				points = append(points, Point{At: at, Set: Set{}})
 			}
 			points[len(points)-1].Set.Merge(set)
 		}
-		if len(entries) < readPage {
-			return points, nil
+		if n := len(entries); n > 0 {
+			last = "(" + entries[n-1].ID
+			start = last
 		}
-		start = "(" + entries[len(entries)-1].ID
+		if len(entries) < readPage {
+			return points, last, nil
+		}
 	}
 }
 

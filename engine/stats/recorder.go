@@ -58,6 +58,7 @@ func (r *Recorder) RunStarted(project, workflow string, waited time.Duration) {
 	r.count(project, Name{Workflow, workflow}, func(c *Counts) {
 		c.Started++
 		c.Wait.Add(waited)
+		c.WaitUs += max(waited.Microseconds(), 0)
 	})
 }
 
@@ -81,6 +82,7 @@ func (c *Counts) end(how Ending, took time.Duration) {
 		c.Canceled++
 	}
 	c.Duration.Add(took)
+	c.DurationUs += max(took.Microseconds(), 0)
 }
 
 // RunEnded counts the end of a run that took a while from its first start.
@@ -128,15 +130,7 @@ func (r *Recorder) Stop(ctx context.Context) error {
 
 func (r *Recorder) follow(ctx context.Context) {
 	failing := false
-	for {
-		now := r.now()
-		timer := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
+	for untilNext(ctx, r.now()) {
 		once, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := r.flush(once)
 		cancel()

@@ -52,7 +52,7 @@ func (r *Roller) Start(ctx context.Context) {
 			case <-tick.C:
 			}
 			once, cancel := context.WithTimeout(loop, Minute/2)
-			for _, project := range r.projects() {
+			for _, project := range append(r.projects(), installation) {
 				if err := r.roll(once, project); err != nil && loop.Err() == nil {
 					r.log.Warn("minutes of statistics can't be made; trying again", "project", project, "error", err)
 					break

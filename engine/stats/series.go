@@ -18,6 +18,8 @@ const (
 	Workflow Kind = 0
 	// Proxy counts requests to an integration.
 	Proxy Kind = 1
+	// Seen sums up looks at the whole installation.
+	Seen Kind = 2
 )
 
 // Name names a series within its project.
@@ -34,8 +36,9 @@ type Counts struct {
 	// Attempts counts attempts at steps, Retried those that were not the first.
 	Attempts, Retried int64
 	// Duration is from the first start to the end, Wait from acceptance to the
-	// first start.
-	Duration, Wait Histogram
+	// first start; DurationUs and WaitUs are their sums, in microseconds.
+	Duration, Wait     Histogram
+	DurationUs, WaitUs int64
 }
 
 func newCounts() *Counts { return &Counts{Duration: Histogram{}, Wait: Histogram{}} }
@@ -52,14 +55,14 @@ func (c *Counts) Merge(o *Counts) {
 // Ended is how many ended.
 func (c *Counts) Ended() int64 { return c.Succeeded + c.Failed + c.Canceled }
 
-const countNumbers = 6
+const countNumbers = 8
 
 func (c *Counts) numbers() [countNumbers]int64 {
-	return [...]int64{c.Started, c.Succeeded, c.Failed, c.Canceled, c.Attempts, c.Retried}
+	return [...]int64{c.Started, c.Succeeded, c.Failed, c.Canceled, c.Attempts, c.Retried, c.DurationUs, c.WaitUs}
 }
 
 func (c *Counts) number(i int) *int64 {
-	return [...]*int64{&c.Started, &c.Succeeded, &c.Failed, &c.Canceled, &c.Attempts, &c.Retried}[i]
+	return [...]*int64{&c.Started, &c.Succeeded, &c.Failed, &c.Canceled, &c.Attempts, &c.Retried, &c.DurationUs, &c.WaitUs}[i]
 }
 
 // Set is what was counted of a project, by series.
@@ -93,8 +96,13 @@ func (s Set) Total(kind Kind) *Counts {
 	return sum
 }
 
-// formVersion is the first byte of an encoded Set.
-const formVersion = 1
+// formVersion is the first byte of an encoded Set. Version 1, which a week of
+// minutes may still hold, has no sums.
+const (
+	formVersion      = 2
+	formWithoutSums  = 1
+	numbersUntilSums = 6
+)
 
 // append encodes a set: its version, then of each series its kind, name,
 // numbers and histograms, all as varints.
@@ -139,7 +147,12 @@ var errForm = errors.New("statistics in Redis are not in a form that this versio
 // returns an error for anything that append did not write.
 func parseSet(raw string) (Set, error) {
 	r := reader{rest: raw}
-	if v := r.byte(); v != formVersion {
+	numbers := countNumbers
+	switch v := r.byte(); v {
+	case formVersion:
+	case formWithoutSums:
+		numbers = numbersUntilSums
+	default:
 		return nil, fmt.Errorf("%w: version %d", errForm, v)
 	}
 	s := Set{}
@@ -147,7 +160,7 @@ func parseSet(raw string) (Set, error) {
 		name := Name{Kind: Kind(r.byte())}
 		name.Name = r.text()
 		c := s.of(name)
-		for i := range countNumbers {
+		for i := range numbers {
 			*c.number(i) += r.number()
 		}
 		r.histogram(c.Duration)

@@ -213,11 +213,24 @@ func TestSetsSurviveTheirForm(t *testing.T) {
 	})
 }
 
+// What was written before there were sums is still read.
+func TestVersionWithoutSums(t *testing.T) {
+	raw := string([]byte{1, byte(Workflow), 1, 'w', 5, 4, 3, 2, 1, 0, 1, 8, 2, 0})
+	s, err := parseSet(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := s[Name{Workflow, "w"}]; c.Started != 5 || c.Attempts != 1 || c.Duration[8] != 2 || c.DurationUs != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
 func FuzzParseSet(f *testing.F) {
 	s := Set{}
 	s.of(Name{Workflow, "lead-sync"}).end(Failed, time.Second)
 	f.Add(string(s.append(nil)))
 	f.Add("")
+	f.Add("\x02\x00\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
 	f.Add("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
 	f.Fuzz(func(t *testing.T, raw string) {
 		s, err := parseSet(raw)

@@ -45,9 +45,13 @@ const (
 	// trendParts is in how many parts a trend cuts the window.
 	trendParts = 30
 	// Lag is how long after a second has ended it is shown: its counts are
-	// written when it ends.
-	Lag = 250 * time.Millisecond
+	// written when it ends. What is later than that is in a later event of a
+	// stream.
+	Lag = 100 * time.Millisecond
 )
+
+// ended is when the last second that is shown ended.
+func (v *View) ended() time.Time { return v.now().UTC().Add(-Lag).Truncate(Second) }
 
 // Window shows what was counted in the window that a query asks for, up to the
 // last second that has ended.
@@ -61,22 +65,61 @@ func (v *View) Window(ctx context.Context, project string, q api.StatsQuery) (*a
 			q.Step = Minute
 		}
 	}
-	to := v.now().UTC().Add(-Lag).Truncate(Second)
-	return v.show(ctx, project, q, to.Add(-q.Window).Truncate(q.Step), to, true)
-}
-
-// Second shows what was counted in the second that ended last.
-func (v *View) Second(ctx context.Context, project string, q api.StatsQuery) (*api.Stats, error) {
-	q.Step = Second
-	to := v.now().UTC().Add(-Lag).Truncate(Second)
-	return v.show(ctx, project, q, to.Add(-Second), to, false)
-}
-
-func (v *View) show(ctx context.Context, project string, q api.StatsQuery, from, to time.Time, trends bool) (*api.Stats, error) {
+	to := v.ended()
+	from := to.Add(-q.Window).Truncate(q.Step)
 	points, err := v.reader.Points(ctx, project, q.Step, from, to)
 	if err != nil {
 		return nil, err
 	}
+	looks, err := v.reader.Points(ctx, installation, q.Step, from, to)
+	if err != nil {
+		return nil, err
+	}
+	out := show(points, q, from, to, true)
+	out.Points = withGauges(out.Points, looks)
+	out.Queue, out.Workers, err = v.look(ctx)
+	return out, err
+}
+
+// Follower tells what was counted since it was asked before.
+type Follower struct {
+	v       *View
+	project string
+	q       api.StatsQuery
+	// after is the last entry that was told of, to when its telling ended.
+	after string
+	to    time.Time
+}
+
+// Follow begins with the second that ended last.
+func (v *View) Follow(project string, q api.StatsQuery) *Follower {
+	q.Step = Second
+	begin := v.ended().Add(-Second)
+	return &Follower{v: v, project: project, q: q, after: idAt(begin.Add(settle)), to: begin}
+}
+
+// Next tells what was counted in the seconds that ended since, and what came
+// late of those before: each entry is told of once, so that what a follower
+// tells adds up to what was counted.
+func (f *Follower) Next(ctx context.Context) (*api.Stats, error) {
+	to := f.v.ended()
+	if to.Before(f.to) {
+		to = f.to // the clock was set back
+	}
+	points, last, err := f.v.reader.entries(ctx, secondsKey(f.project), Second, settle, f.after, "+")
+	if err != nil {
+		return nil, err
+	}
+	out := show(points, f.q, f.to, to, false)
+	if out.Queue, out.Workers, err = f.v.look(ctx); err != nil {
+		return nil, err
+	}
+	f.after, f.to = last, to
+	return out, nil
+}
+
+// show makes an answer of points.
+func show(points []Point, q api.StatsQuery, from, to time.Time, trends bool) *api.Stats {
 	out := &api.Stats{
 		From: from, To: to, StepSeconds: int(q.Step / Second),
 		Points: []api.StatsPoint{}, Workflows: []api.SeriesStats{}, Integrations: []api.SeriesStats{},
@@ -112,8 +155,24 @@ func (v *View) show(ctx context.Context, project string, q api.StatsQuery, from,
 	byName := func(a, b api.SeriesStats) int { return strings.Compare(a.Name, b.Name) }
 	slices.SortFunc(out.Workflows, byName)
 	slices.SortFunc(out.Integrations, byName)
-	out.Queue, out.Workers, err = v.look(ctx)
-	return out, err
+	return out
+}
+
+// withGauges adds what was seen to what was counted; both are by time.
+func withGauges(points []api.StatsPoint, looks []Point) []api.StatsPoint {
+	out := make([]api.StatsPoint, 0, max(len(points), len(looks)))
+	for _, look := range looks {
+		for len(points) > 0 && points[0].At.Before(look.At) {
+			out, points = append(out, points[0]), points[1:]
+		}
+		p := api.StatsPoint{At: look.At}
+		if len(points) > 0 && points[0].At.Equal(look.At) {
+			p, points = points[0], points[1:]
+		}
+		p.Gauges = gaugesOf(look.Set)
+		out = append(out, p)
+	}
+	return append(out, points...)
 }
 
 func numbersOf(c *Counts) api.StatsNumbers {

@@ -41,6 +41,21 @@ type StatsPoint struct {
 	// At is when the step began.
 	At time.Time `json:"at"`
 	StatsNumbers
+	// Gauges is what was seen in the step; not there when nobody looked, and in
+	// a stream.
+	Gauges *StatsGauges `json:"gauges,omitempty"`
+}
+
+// StatsGauges are what waited and what executed in a step, of all projects, as
+// the means of what was seen once a second.
+type StatsGauges struct {
+	// Queued is how many runs waited for a worker, OldestSeconds how long the
+	// one had that had waited longest.
+	Queued        float64 `json:"queued"`
+	OldestSeconds float64 `json:"oldestSeconds"`
+	// Workers is how many were alive, Running how many runs they had.
+	Workers float64 `json:"workers"`
+	Running float64 `json:"running"`
 }
 
 // SeriesStats are what was counted of a workflow, or of an integration.
@@ -68,7 +83,9 @@ type WorkerStats struct {
 	Running int64 `json:"running"`
 }
 
-// Stats answers GET …/stats, and is each event of …/stats/stream.
+// Stats answers GET …/stats, and is each event of …/stats/stream: there it has
+// what was counted from the event before up to To, and points of earlier seconds
+// that came late, so that the totals of a stream add up to what was counted.
 type Stats struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
@@ -76,7 +93,7 @@ type Stats struct {
 	StepSeconds int `json:"stepSeconds"`
 	// Total is what was counted of all workflows, or of the one asked for.
 	Total StatsNumbers `json:"total"`
-	// Points are the steps in which something was counted, oldest first.
+	// Points are the steps in which something was counted or seen, oldest first.
 	Points []StatsPoint `json:"points"`
 	// Workflows are those of which something was counted, by name.
 	Workflows    []SeriesStats `json:"workflows"`

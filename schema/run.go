@@ -49,6 +49,17 @@ type Trigger struct {
 	Parent string `json:"parent,omitempty"`
 }
 
+// RunUser is the user whom a run is for, as the run sees it from its start to
+// its end.
+type RunUser struct {
+	// ID is the product's own.
+	ID string `json:"id"`
+	// Meta is what the product says of the user, Settings what the user set for
+	// the workflow: JSON objects, or nothing.
+	Meta     json.RawMessage `json:"meta,omitempty"`
+	Settings json.RawMessage `json:"settings,omitempty"`
+}
+
 // RunError says why a run or a step failed.
 type RunError struct {
 	// Type is a stable name: "http", "network", "timeout", "expression",
@@ -76,6 +87,8 @@ type Run struct {
 	Revision int64           `json:"revision"`
 	Status   RunStatus       `json:"status"`
 	Trigger  Trigger         `json:"trigger"`
+	// User is the id of the user whom the run is for; empty for none.
+	User     string          `json:"user,omitempty"`
 	Input    json.RawMessage `json:"input,omitempty"`
 	Output   json.RawMessage `json:"output,omitempty"`
 	Error    *RunError       `json:"error,omitempty"`

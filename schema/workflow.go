@@ -15,6 +15,9 @@ package schema
 type WorkflowSpec struct {
 	// Description says what the workflow is for.
 	Description string `json:"description,omitempty"`
+	// Users makes this a workflow of the product's users: it runs for each of
+	// them who has enabled it.
+	Users *UsersSpec `json:"users,omitempty"`
 	// Triggers start runs. The manual trigger needs no entry.
 	Triggers []TriggerSpec `json:"triggers,omitempty"`
 	// Input is a JSON Schema (draft 2020-12) that a run's input is checked
@@ -48,6 +51,23 @@ type WorkflowSpec struct {
 	// OnFailure steps run once when the run fails.
 	OnFailure []StepSpec `json:"onFailure,omitempty"`
 }
+
+// UsersSpec says for which users a workflow runs, and what each of them sets.
+type UsersSpec struct {
+	// Allow is an expression over user that must be true for a user to have the
+	// workflow. It is evaluated again when the user's meta changes. Default: all
+	// users may.
+	Allow string `json:"allow,omitempty"`
+	// Default says what holds for a user who has not chosen: disabled (the
+	// default) or enabled.
+	Default string `json:"default,omitempty" enum:"disabled,enabled"`
+	// Settings is a JSON Schema (draft 2020-12) of what each user sets, which
+	// steps read as settings. A user whose settings do not fit has no runs.
+	Settings map[string]any `json:"settings,omitempty"`
+}
+
+// EnabledByDefault tells whether a user who has not chosen has the workflow.
+func (u *UsersSpec) EnabledByDefault() bool { return u.Default == "enabled" }
 
 // Priority orders queued runs.
 type Priority string
@@ -83,8 +103,14 @@ type TriggerSpec struct {
 	Cron *CronTrigger `json:"cron,omitempty"`
 	// Event starts a run for each event of a name.
 	Event *EventTrigger `json:"event,omitempty"`
-	// Input is the run's input, from trigger and event. By default it is a
-	// webhook's body, an event's data, or null.
+	// User is the id of the user whom the run is for (template over trigger and
+	// event), in a workflow with users. A webhook needs it. By default an event
+	// is for the user whom its sender named; a cron trigger is for all who
+	// enabled the workflow.
+	User string `json:"user,omitempty"`
+	// Input is the run's input, from trigger and event, and from user and
+	// settings in a workflow with users. By default it is a webhook's body, an
+	// event's data, or null.
 	Input any `json:"input,omitempty"`
 }
 
@@ -185,7 +211,9 @@ type CronTrigger struct {
 	// Timezone is an IANA name. Default UTC.
 	Timezone string `json:"timezone,omitempty"`
 	// Jitter delays each start by a fixed share of this time, to spread
-	// workflows with the same schedule.
+	// workflows with the same schedule. In a workflow with users it is what the
+	// users' runs are spread over; by default half of the time until the next
+	// start, and ten minutes at most.
 	Jitter Duration `json:"jitter,omitempty"`
 	// CatchUp says what happens to times missed while no scheduler ran: none
 	// (the default), latest or all.

@@ -35,6 +35,8 @@ type Workflow struct {
 	OnFailure []*Step
 	// Output is spec.output, nil without one.
 	Output *Value
+	// Users says for whom the workflow runs; nil for one without users.
+	Users *Users
 	// Triggers are the compiled triggers, by id.
 	Triggers map[string]*Trigger
 	// ConcurrencyKey, RateKey, ThrottleKey and DebounceKey are the compiled
@@ -62,6 +64,9 @@ type Trigger struct {
 	Spec *schema.TriggerSpec
 	// If filters events; nil takes all.
 	If *Value
+	// User makes the id of the user whom the run is for; nil takes the one who
+	// was named.
+	User *Value
 	// Input makes the run's input; nil takes the default.
 	Input *Value
 

@@ -11,11 +11,10 @@ import (
 // triggers compiles and checks the triggers.
 func (c *compiler) triggers(w *Workflow) {
 	at := specPath.field("triggers")
-	env := newEnvironment(map[string]nature.Nature{
-		"trigger": anyNature, "event": anyNature, "workflow": anyNature, "settings": anyNature, "user": anyNature,
-	})
+	env := newEnvironment(c.forUsers(map[string]nature.Nature{"trigger": anyNature, "event": anyNature, "workflow": anyNature}))
 	env.reasons = map[string]string{
-		"input": "it is what this makes", "steps": "no step has run yet", "run": "there is no run yet",
+		"settings": noSettings,
+		"input":    "it is what this makes", "steps": "no step has run yet", "run": "there is no run yet",
 		"secrets": "the value would be stored with the run",
 	}
 	seen := map[string]bool{}
@@ -33,6 +32,7 @@ func (c *compiler) triggers(w *Workflow) {
 			}
 			w.Triggers[spec.ID] = t
 		}
+		c.triggerUser(t, here)
 		if spec.Input != nil {
 			t.Input = c.value(spec.Input, here.field("input"), env)
 		}

@@ -22,14 +22,15 @@ func (c *compiler) workflow() *Workflow {
 	w.input = c.schemaOf(spec.Input, specPath.field("input"))
 	w.output = c.schemaOf(spec.OutputSchema, specPath.field("outputSchema"))
 	input := schemaNature(spec.Input)
+	w.Users = c.users()
 
 	c.triggers(w)
-	startEnv := newEnvironment(map[string]nature.Nature{
-		"input": input, "trigger": anyNature, "event": anyNature, "workflow": anyNature, "settings": anyNature, "user": anyNature,
-	})
+	startEnv := newEnvironment(c.forUsers(map[string]nature.Nature{
+		"input": input, "trigger": anyNature, "event": anyNature, "workflow": anyNature,
+	}))
 	startEnv.reasons = map[string]string{
 		"steps": "it is computed before the run starts", "run": "it is computed before the run starts",
-		"secrets": "the value is stored as it is",
+		"secrets": "the value is stored as it is", "settings": noSettings,
 	}
 	if s := spec.Concurrency; s != nil {
 		w.ConcurrencyKey = c.optional(s.Key, specPath.field("concurrency").field("key"), startEnv)
@@ -45,12 +46,12 @@ func (c *compiler) workflow() *Workflow {
 	}
 
 	steps := mapNature(c.steps.visible, true)
-	c.stepEnv = newEnvironment(map[string]nature.Nature{
+	c.stepEnv = newEnvironment(c.forUsers(map[string]nature.Nature{
 		"input": input, "trigger": anyNature, "event": anyNature, "steps": steps, "secrets": anyNature,
-		"run": anyNature, "workflow": anyNature, "settings": anyNature, "user": anyNature,
-	})
+		"run": anyNature, "workflow": anyNature,
+	}))
 	c.stepEnv.steps = c.steps
-	c.stepEnv.reasons = map[string]string{"response": "there is one only in pagination", "page": "there is one only in pagination"}
+	c.stepEnv.reasons = map[string]string{"settings": noSettings, "response": "there is one only in pagination", "page": "there is one only in pagination"}
 	w.Steps = c.block(spec.Steps, specPath.field("steps"), nil, c.stepEnv)
 	if spec.Output != nil {
 		w.Output = c.value(spec.Output, specPath.field("output"), c.stepEnv)

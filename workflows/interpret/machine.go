@@ -21,8 +21,8 @@ type Input struct {
 	Input any
 	// Secrets holds the plaintext of the secrets that the workflow names.
 	Secrets map[string]any
-	// Settings and User are set for workflows that run for users.
-	Settings, User any
+	// Person is the user whom the run is for.
+	Person
 	// SpreadAbove is from how many items on a forEach is spread over runs of
 	// their own; 0 is never.
 	SpreadAbove int

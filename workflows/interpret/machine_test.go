@@ -152,7 +152,7 @@ func TestTriggerScope(t *testing.T) {
 	scope := interpret.TriggerScope(schema.Trigger{
 		Kind: "webhook", ID: "hook", Method: "POST", Time: epoch, Event: "lead.created", Data: json.RawMessage(`{"n":1}`),
 		Headers: map[string]string{"x-a": "1"},
-	}, map[string]any{"b": true})
+	}, map[string]any{"b": true}, interpret.Person{})
 	raw, err := json.Marshal(map[string]any{"trigger": scope.Trigger, "event": scope.Event, "input": scope.Input})
 	if err != nil {
 		t.Fatal(err)

@@ -28,11 +28,11 @@ func (m *Machine) rootScope() *workflows.Scope {
 }
 
 // TriggerScope is what the expressions of a trigger see: the trigger with the
-// body that was received, and for an event the event.
-func TriggerScope(t schema.Trigger, body any) *workflows.Scope {
+// body that was received, for an event the event, and whom the run is for.
+func TriggerScope(t schema.Trigger, body any, who Person) *workflows.Scope {
 	seen := triggerScope(t)
 	seen["body"] = body
-	return &workflows.Scope{Trigger: seen, Event: eventScope(t), Input: body, Now: t.Time, Seed: t.ID}
+	return &workflows.Scope{Trigger: seen, Event: eventScope(t), Input: body, User: who.User, Settings: who.Settings, Now: t.Time, Seed: t.ID}
 }
 
 // eventScope is the event of a trigger, nil for none.

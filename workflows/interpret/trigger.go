@@ -12,15 +12,11 @@ import (
 // the trigger has one, else body. It reports whether the trigger's condition
 // holds. The error is a *schema.Problem: the workflow's expressions fail on
 // this trigger.
-func TriggerInput(t *workflows.Trigger, trigger schema.Trigger, body json.RawMessage) (json.RawMessage, bool, error) {
+func TriggerInput(t *workflows.Trigger, trigger schema.Trigger, body json.RawMessage, who Person) (json.RawMessage, bool, error) {
 	if t.If == nil && t.Input == nil {
 		return body, true, nil
 	}
-	var received any
-	if len(body) > 0 && json.Unmarshal(body, &received) != nil {
-		received = nil
-	}
-	scope := TriggerScope(trigger, received)
+	scope := TriggerScope(trigger, decode(body), who)
 	if t.If != nil {
 		yes, err := t.If.EvalBool(scope)
 		if err != nil {
@@ -42,6 +38,20 @@ func TriggerInput(t *workflows.Trigger, trigger schema.Trigger, body json.RawMes
 		return nil, false, badTrigger(t, "input", err)
 	}
 	return raw, true, nil
+}
+
+// TriggerUser is the id of the user whom a trigger's run is for: what spec.user
+// makes of the trigger, else who was named. Empty is nobody. The error is a
+// *schema.Problem, as that of TriggerInput.
+func TriggerUser(t *workflows.Trigger, trigger schema.Trigger, body json.RawMessage, named string) (string, error) {
+	if t.User == nil {
+		return named, nil
+	}
+	id, err := t.User.EvalString(TriggerScope(trigger, decode(body), Person{}))
+	if err != nil {
+		return "", badTrigger(t, "user", err)
+	}
+	return id, nil
 }
 
 func badTrigger(t *workflows.Trigger, field string, err error) *schema.Problem {

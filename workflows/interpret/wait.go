@@ -82,12 +82,14 @@ func waitedEvent(n *node) string {
 }
 
 // Offer offers an event, as a JSON value with name, data and receivedAt, to the
-// steps that wait for its name, in a fixed order. It reports whether any took
-// it: their conditions may say no. A condition that can't be evaluated fails
+// steps that wait for its name, in a fixed order. An event that names a user is
+// not for the run of another one. Offer reports whether any step took it: their
+// conditions may say no. A condition that can't be evaluated fails
 // its step.
 func (m *Machine) Offer(now time.Time, event map[string]any) bool {
 	name, _ := event["name"].(string)
-	if m.ended || name == "" {
+	named, _ := event["user"].(string)
+	if m.ended || name == "" || !m.in.is(named) {
 		return false
 	}
 	var open []*node

@@ -51,7 +51,7 @@ func (w *world) newRun(id string, wf *workflows.Workflow, input any, trigger sch
 	}
 	r.in = interpret.Input{
 		Workflow: wf, ID: id, Project: schema.DefaultProject, Revision: 1, CreatedAt: r.created, Trigger: trigger,
-		Input: input, Secrets: secrets, Settings: w.given.settings, User: w.given.user,
+		Input: input, Secrets: secrets, Person: interpret.Person{User: w.given.user, Settings: w.given.settings},
 	}
 	r.machine = interpret.New(r.in, nil)
 	w.runs = append(w.runs, r)

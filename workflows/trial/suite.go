@@ -149,15 +149,23 @@ type outcome struct {
 func (w *world) start(wf *workflows.Workflow, r *Result) *outcome {
 	o := &outcome{w: w, result: r, input: w.given.input}
 	trigger := schema.Trigger{Kind: "manual", Time: w.given.now}
+	var body json.RawMessage
 	if t := w.given.trigger; t != nil {
-		compiled := wf.Triggers[t.ID]
-		trigger = triggerOf(compiled, t, w.given)
-		body, err := json.Marshal(w.given.triggerBody)
-		if err != nil {
+		trigger = triggerOf(wf.Triggers[t.ID], t, w.given)
+		var err error
+		if body, err = json.Marshal(w.given.triggerBody); err != nil {
 			w.stop(broken("internal", err.Error(), ""))
 			return nil
 		}
-		raw, wanted, err := interpret.TriggerInput(compiled, trigger, body)
+	}
+	if why, err := w.given.settle(wf, trigger, body); err != nil {
+		return o.refused(r, "spec.users.allow can't be evaluated: "+err.Error())
+	} else if why != "" {
+		return o.refused(r, why)
+	}
+	if t := w.given.trigger; t != nil {
+		who := interpret.Person{User: w.given.user, Settings: w.given.settings}
+		raw, wanted, err := interpret.TriggerInput(wf.Triggers[t.ID], trigger, body, who)
 		switch {
 		case err != nil:
 			return o.refused(r, err.Error())
@@ -171,11 +179,7 @@ func (w *world) start(wf *workflows.Workflow, r *Result) *outcome {
 	}
 	o.input = plain(o.input)
 	if wrong := wf.CheckInput(o.input); len(wrong) > 0 {
-		texts := make([]string, len(wrong))
-		for i, d := range wrong {
-			texts[i] = strings.TrimPrefix(d.Field+": "+d.Message, ": ")
-		}
-		return o.refused(r, "the input breaks the schema: "+strings.Join(texts, "; "))
+		return o.refused(r, "the input breaks the schema: "+inOneLine(wrong))
 	}
 	o.main = w.newRun(w.given.id, wf, o.input, trigger)
 	w.run(o.main)

@@ -48,7 +48,7 @@ func TestExplain(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	for path, want := range map[string]string{
-		"flow": "not a kind", "workflow.spec.stops": `has no key "stops": it has description, triggers`, "workflow.spec.timeout.x": "has no keys: it is duration", "": "not a kind",
+		"flow": "not a kind", "workflow.spec.stops": `has no key "stops": it has description, users, triggers`, "workflow.spec.timeout.x": "has no keys: it is duration", "": "not a kind",
 	} {
 		if _, err := Explain(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", path, err)

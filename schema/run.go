@@ -81,17 +81,17 @@ func (e *RunError) Error() string { return e.Type + ": " + e.Message }
 type Run struct {
 	// ID is "r" and 26 characters that sort by creation time; the last two
 	// name the lane that the run lives in.
-	ID       string          `json:"id"`
-	Project  string          `json:"project"`
-	Workflow string          `json:"workflow"`
-	Revision int64           `json:"revision"`
-	Status   RunStatus       `json:"status"`
-	Trigger  Trigger         `json:"trigger"`
+	ID       string    `json:"id"`
+	Project  string    `json:"project"`
+	Workflow string    `json:"workflow"`
+	Revision int64     `json:"revision"`
+	Status   RunStatus `json:"status"`
+	Trigger  Trigger   `json:"trigger"`
 	// User is the id of the user whom the run is for; empty for none.
-	User     string          `json:"user,omitempty"`
-	Input    json.RawMessage `json:"input,omitempty"`
-	Output   json.RawMessage `json:"output,omitempty"`
-	Error    *RunError       `json:"error,omitempty"`
+	User   string          `json:"user,omitempty"`
+	Input  json.RawMessage `json:"input,omitempty"`
+	Output json.RawMessage `json:"output,omitempty"`
+	Error  *RunError       `json:"error,omitempty"`
 	// CreatedAt is when the run was accepted, StartedAt when a worker first
 	// took it, EndedAt when it reached a final state.
 	CreatedAt time.Time  `json:"createdAt"`

@@ -156,6 +156,7 @@ func TestFiltersAreReadAsTheyAreWritten(t *testing.T) {
 		{Workflow: "w", Status: []schema.RunStatus{"failed", "running"}, Error: "two words", Since: "1h", Until: "2026-01-31"},
 		{Error: "status 503"},
 		{Error: "a:b c"},
+		{User: "u_17", Status: []schema.RunStatus{"failed"}},
 	} {
 		got, err := parseRunFilter(f.String(), noon)
 		if err != nil || !reflect.DeepEqual(got, f) {

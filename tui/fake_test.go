@@ -106,6 +106,7 @@ func (f *fake) Runs(_ context.Context, q api.RunsQuery) (*api.List[schema.Run], 
 		switch {
 		case q.Cursor != "" && r.ID >= q.Cursor,
 			q.Workflow != "" && r.Workflow != q.Workflow,
+			q.User != "" && r.User != q.User,
 			len(q.Status) > 0 && !slices.Contains(q.Status, r.Status),
 			!q.Since.IsZero() && r.CreatedAt.Before(q.Since),
 			!q.Until.IsZero() && !r.CreatedAt.Before(q.Until),

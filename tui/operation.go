@@ -17,7 +17,7 @@ import (
 // server do it to all of them: an operation that goes on without the
 // dashboard.
 func (a *App) operate(v *verb, f runFilter, q api.RunsQuery) tea.Cmd {
-	which := api.RunsFilter{Workflow: q.Workflow, Status: q.Status, Since: q.Since, Until: q.Until, Error: q.Error}
+	which := api.RunsFilter{Workflow: q.Workflow, Status: q.Status, Since: q.Since, Until: q.Until, User: q.User, Error: q.Error}
 	a.say(theme.Active, "counting%s", a.theme.Ellipsis)
 	return ask(a, &question{aloud: true}, func(ctx context.Context) (*api.RunsCount, error) { return v.count(a.client, ctx, which) },
 		func(a *App, found *api.RunsCount) tea.Cmd {

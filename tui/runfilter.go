@@ -11,7 +11,7 @@ import (
 )
 
 // filterHint is the form of a runs filter.
-const filterHint = `workflow:NAME status:failed,running error:TEXT since:1h until:DATE
+const filterHint = `workflow:NAME status:failed,running user:ID error:TEXT since:1h until:DATE
 Words without a field are looked for in the error; "…" holds words together.
 Times are how long ago (90s, 1h, 7d), a date (2026-01-31) or a time (2026-01-31T09:00:00Z).`
 
@@ -19,6 +19,7 @@ Times are how long ago (90s, 1h, 7d), a date (2026-01-31) or a time (2026-01-31T
 // that "1h" moves with the clock.
 type runFilter struct {
 	Workflow     string
+	User         string
 	Status       []schema.RunStatus
 	Error        string
 	Since, Until string
@@ -51,6 +52,8 @@ func parseRunFilter(text string, now time.Time) (runFilter, error) {
 				}
 				f.Status = append(f.Status, s)
 			}
+		case "user", "u":
+			f.User = value
 		case "error", "e":
 			free = append(free, value)
 		case "since", "until":
@@ -63,7 +66,7 @@ func parseRunFilter(text string, now time.Time) (runFilter, error) {
 				f.Until = value
 			}
 		default:
-			return f, fmt.Errorf("there is no field %q: workflow, status, error, since, until", field)
+			return f, fmt.Errorf("there is no field %q: workflow, status, user, error, since, until", field)
 		}
 	}
 	f.Error = strings.Join(free, " ")
@@ -132,6 +135,7 @@ func (f runFilter) String() string {
 		status = append(status, string(s))
 	}
 	add("status", strings.Join(status, ","))
+	add("user", f.User)
 	add("error", f.Error)
 	add("since", f.Since)
 	add("until", f.Until)
@@ -143,7 +147,7 @@ func (f runFilter) empty() bool { return f.String() == "" }
 // query is the filter as the server takes it. Its times were checked when it
 // was parsed.
 func (f runFilter) query(now time.Time) api.RunsQuery {
-	q := api.RunsQuery{Workflow: f.Workflow, Status: f.Status, Error: f.Error}
+	q := api.RunsQuery{Workflow: f.Workflow, User: f.User, Status: f.Status, Error: f.Error}
 	if f.Since != "" {
 		q.Since, _ = moment(f.Since, now)
 	}

@@ -35,7 +35,7 @@ func (w *Worker) performChunk(ctx context.Context, s *segment, call steps.Call, 
 	st := &start{
 		Project: of.Project, Workflow: of.Workflow, Revision: of.Revision, CreatedAt: now,
 		Trigger: schema.Trigger{Kind: TriggerChunk, ID: chunk.Path, Parent: call.Run, Time: now},
-		Input:   of.Input, Priority: of.Priority, Durability: of.Durability, TraceParent: call.TraceParent,
+		Input:   of.Input, Priority: of.Priority, Durability: of.Durability, TraceParent: call.TraceParent, User: of.User,
 		Caller: &caller{Run: call.Run, Path: call.Path}, Chunk: chunk,
 	}
 	key := "chunk/" + call.IdempotencyKey

@@ -26,6 +26,8 @@ type Event struct {
 	ID string
 	// Data is JSON.
 	Data json.RawMessage
+	// User is the id of the user whom it is for; empty for none.
+	User string
 	// Actor is who sent it.
 	Actor string
 	// TraceParent is the sender's W3C traceparent, empty for none.
@@ -71,9 +73,11 @@ func (b *bus) publish(ctx context.Context, ev Event) (*Delivery, error) {
 	if len(ev.Data) == 0 {
 		ev.Data = json.RawMessage("null")
 	}
-	shown, err := json.Marshal(map[string]any{
-		"name": ev.Name, "id": ev.ID, "data": ev.Data, "time": now.Format(time.RFC3339Nano),
-	})
+	said := map[string]any{"name": ev.Name, "id": ev.ID, "data": ev.Data, "time": now.Format(time.RFC3339Nano)}
+	if ev.User != "" {
+		said["user"] = ev.User
+	}
+	shown, err := json.Marshal(said)
 	if err != nil {
 		return nil, fmt.Errorf("write event %s: %w", ev.Name, err)
 	}
@@ -146,13 +150,17 @@ func triggersFor(wf *workflows.Workflow, event string) []string {
 
 func (b *bus) startOne(ctx context.Context, wf *cache.Workflow, t *workflows.Trigger, ev Event) (string, error) {
 	trigger := schema.Trigger{Kind: "event", ID: t.Spec.ID, Actor: ev.Actor, Time: b.now().UTC(), Event: ev.Name, Data: ev.Data}
-	input, wanted, err := interpret.TriggerInput(t, trigger, ev.Data)
+	who, err := b.whom(ctx, wf, t, trigger, ev)
+	if err != nil || who == nil && wf.Users != nil {
+		return "", err
+	}
+	input, wanted, err := interpret.TriggerInput(t, trigger, ev.Data, interpret.PersonOf(who))
 	if err != nil || !wanted {
 		return "", err
 	}
 	id, _, _, err := b.intake.accept(ctx, Request{
 		Project: ev.Project, Workflow: wf.Name, Input: input, Trigger: trigger,
-		IdempotencyKey: "event/" + t.Spec.ID + "/" + ev.ID, TraceParent: ev.TraceParent,
+		IdempotencyKey: "event/" + t.Spec.ID + "/" + ev.ID, TraceParent: ev.TraceParent, For: who,
 	}, nil)
 	var problem *schema.Problem
 	if errors.As(err, &problem) && problem.Type == schema.ProblemInvalid {
@@ -161,6 +169,22 @@ func (b *bus) startOne(ctx context.Context, wf *cache.Workflow, t *workflows.Tri
 		return "", nil
 	}
 	return id, err
+}
+
+// whom is the user whom an event starts a workflow of users for; nil for none.
+func (b *bus) whom(ctx context.Context, wf *cache.Workflow, t *workflows.Trigger, trigger schema.Trigger, ev Event) (*schema.RunUser, error) {
+	if wf.Users == nil {
+		return nil, nil
+	}
+	user, err := interpret.TriggerUser(t, trigger, ev.Data, ev.User)
+	if err != nil || user == "" {
+		return nil, err
+	}
+	who, err := b.intake.forUser(ctx, wf, Request{User: user})
+	if notFor(err) {
+		return nil, nil
+	}
+	return who, err
 }
 
 // Publish delivers an event.
@@ -224,7 +248,7 @@ func (w *Worker) performEmit(ctx context.Context, s *segment, call steps.Call) s
 	if err != nil {
 		return steps.FailedExpression(err)
 	}
-	done, err := w.bus.publish(ctx, Event{Project: call.Project, Actor: "run " + call.Run, TraceParent: call.TraceParent,
+	done, err := w.bus.publish(ctx, Event{Project: call.Project, User: call.User, Actor: "run " + call.Run, TraceParent: call.TraceParent,
 		ID: s.redact.String(emission.ID), Name: s.redact.String(emission.Name), Data: s.redact.JSON(emission.Data)})
 	if err != nil {
 		return w.failedInside(ctx, err)
@@ -244,6 +268,7 @@ func (w *Worker) performCall(ctx context.Context, s *segment, call steps.Call) (
 		by = &caller{Run: call.Run, Path: call.Path}
 	}
 	req := Request{
+		User:    call.User,
 		Project: call.Project, Workflow: call.Step.Spec.Call.Workflow, Input: s.redact.JSON(input), TraceParent: call.TraceParent,
 		Trigger:        schema.Trigger{Kind: "call", ID: call.Path, Parent: call.Run},
 		IdempotencyKey: "call/" + call.IdempotencyKey,

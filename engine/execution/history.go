@@ -122,7 +122,7 @@ func (s *Service) List(ctx context.Context, project string, q api.RunsQuery) (ap
 	}
 	past, err := s.opts.Store.ListRuns(ctx, store.RunQuery{
 		Project: project, Workflow: q.Workflow, Status: q.Status, Since: q.Since, Until: q.Until,
-		Error: q.Error, Before: q.Cursor, Limit: limit + 1,
+		User: q.User, Error: q.Error, Before: q.Cursor, Limit: limit + 1,
 	})
 	if err != nil {
 		return api.List[schema.Run]{}, storeError(err, "")
@@ -209,6 +209,7 @@ func matches(run *schema.Run, q api.RunsQuery) bool {
 	switch {
 	case q.Workflow != "" && run.Workflow != q.Workflow:
 	case len(q.Status) > 0 && !slices.Contains(q.Status, run.Status):
+	case q.User != "" && run.User != q.User:
 	case !q.Since.IsZero() && run.CreatedAt.Before(q.Since):
 	case !q.Until.IsZero() && !run.CreatedAt.Before(q.Until):
 	case q.Error != "" && (run.Error == nil || !strings.Contains(strings.ToLower(run.Error.Message), strings.ToLower(q.Error))):

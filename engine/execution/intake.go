@@ -30,6 +30,8 @@ type intake struct {
 	runs    store.Runs
 	// always makes every run durable, as paragond dev does.
 	always bool
+	// users tells for whom workflows run; nil where none does.
+	users Users
 	// turn spreads runs over the lanes.
 	turn   turn
 	tracer *tracing.Tracer
@@ -65,6 +67,10 @@ func (in *intake) accept(ctx context.Context, req Request, by *caller) (id strin
 	if err != nil {
 		return "", nil, false, err
 	}
+	who, err := in.forUser(ctx, wf, req)
+	if err != nil {
+		return "", nil, false, err
+	}
 	now := in.now().UTC()
 	if req.Trigger.Time.IsZero() {
 		req.Trigger.Time = now
@@ -72,7 +78,7 @@ func (in *intake) accept(ctx context.Context, req Request, by *caller) (id strin
 	s = &start{
 		Project: req.Project, Workflow: req.Workflow, Revision: wf.Revision, CreatedAt: now,
 		Trigger: req.Trigger, Input: req.Input, Priority: wf.Spec.Priority,
-		Durability: wf.Spec.Durability, TraceParent: req.TraceParent, Caller: by,
+		Durability: wf.Spec.Durability, TraceParent: req.TraceParent, Caller: by, User: who,
 	}
 	if in.always {
 		s.Durability = schema.DurabilityStore

@@ -20,7 +20,7 @@ func limitsOf(wf *cache.Workflow, s *start, input any) ([]any, error) {
 	if spec.RateLimit == nil && spec.Throttle == nil && spec.Debounce == nil && spec.Concurrency == nil {
 		return nil, nil
 	}
-	scope := interpret.TriggerScope(s.Trigger, nil)
+	scope := interpret.TriggerScope(s.Trigger, nil, interpret.PersonOf(s.User))
 	scope.Input = input
 	var words []any
 	add := func(kind, field string, key *workflows.Value, a, b any) error {

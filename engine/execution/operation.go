@@ -161,7 +161,7 @@ func (s *Service) selected(ctx context.Context, project, kind string, f api.Runs
 		return nil
 	}
 	// Redis first: a run that moves to the store meanwhile is found there.
-	q := api.RunsQuery{Workflow: f.Workflow, Status: f.Status, Since: f.Since, Until: f.Until, Error: f.Error}
+	q := api.RunsQuery{Workflow: f.Workflow, Status: f.Status, Since: f.Since, Until: f.Until, User: f.User, Error: f.Error}
 	for _, ln := range s.ledger.lanes {
 		if err := s.eachLive(ctx, ln, project, q, take); err != nil {
 			return nil, err
@@ -194,7 +194,7 @@ func (s *Service) eachPast(ctx context.Context, project string, q api.RunsQuery,
 	for before := ""; ; {
 		past, err := s.opts.Store.ListRuns(ctx, store.RunQuery{
 			Project: project, Workflow: q.Workflow, Status: q.Status, Since: q.Since, Until: q.Until,
-			Error: q.Error, Before: before, Limit: page,
+			User: q.User, Error: q.Error, Before: before, Limit: page,
 		})
 		if err != nil {
 			return storeError(err, "")

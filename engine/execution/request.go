@@ -16,6 +16,10 @@ type Request struct {
 	// IdempotencyKey makes a second request with the same key answer with the
 	// first one's run, for 24 hours.
 	IdempotencyKey string
+	// User is the id of the user whom the run is for; empty for none.
+	User string
+	// For is that user as the caller knows it already; nil: to be looked up.
+	For *schema.RunUser
 	// TraceParent is the caller's W3C traceparent, empty for none.
 	TraceParent string
 }

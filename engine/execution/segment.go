@@ -153,14 +153,14 @@ func (s *segment) open() error {
 	}
 	s.said = st.response != nil
 	s.receive(st)
-	return nil
+	return s.stopForUser()
 }
 
 // input is what is fixed of a run of the segment's workflow.
 func (s *segment) input(st *state) (interpret.Input, error) {
 	in := interpret.Input{
 		Workflow: s.wf.Workflow, ID: st.id, Project: st.start.Project, Revision: st.start.Revision,
-		CreatedAt: st.start.CreatedAt, Trigger: st.start.Trigger, Secrets: s.secrets,
+		CreatedAt: st.start.CreatedAt, Trigger: st.start.Trigger, Secrets: s.secrets, Person: interpret.PersonOf(st.start.User),
 	}
 	if err := json.Unmarshal(st.start.Input, &in.Input); err != nil {
 		return in, fmt.Errorf("the input of run %s in Redis: %w", st.id, err)
@@ -422,7 +422,7 @@ func (s *segment) perform(action interpret.Action) {
 func (s *segment) attemptOutcome(ctx context.Context, action interpret.Action) interpret.Outcome {
 	call := steps.Call{
 		Step: action.Step, Scope: action.Scope,
-		Project: s.state.start.Project, Run: s.state.id, Path: action.Path, Attempt: action.Attempt,
+		Project: s.state.start.Project, Run: s.state.id, Path: action.Path, Attempt: action.Attempt, User: s.state.start.userID(),
 		IdempotencyKey: s.state.id + "/" + action.Path,
 		TraceParent:    s.state.start.TraceParent,
 		Redact:         s.redact.String,

@@ -26,6 +26,8 @@ type ServiceOptions struct {
 	Store store.Runs
 	// Steering keeps what is paused; nil where nothing can be.
 	Steering store.Steering
+	// Users tells for whom workflows run; nil: for none.
+	Users Users
 	// AlwaysDurable makes every run durable, whatever its workflow says.
 	AlwaysDurable bool
 	// Settle, when set, returns once the store has a lane's log: no run is shown
@@ -66,7 +68,7 @@ func NewService(opts ServiceOptions) *Service {
 	l := newLedger(opts.Redis, opts.Lanes, "", opts.Now)
 	l.logLimit = opts.LogLimit / int64(opts.Lanes)
 	in := newIntake(l, opts.Config, opts.Queue, opts.Store, opts.AlwaysDurable, opts.Now)
-	in.tracer = opts.Tracer
+	in.tracer, in.users = opts.Tracer, opts.Users
 	return &Service{
 		opts:      opts,
 		ledger:    l,
@@ -270,7 +272,7 @@ func (s *Service) replay(ctx context.Context, asked replay) (*schema.Run, error)
 	}
 	req := Request{
 		Project: project, Workflow: old.Workflow, Input: old.Input,
-		Trigger: old.Trigger, IdempotencyKey: asked.key,
+		Trigger: old.Trigger, IdempotencyKey: asked.key, User: old.User,
 	}
 	req.Trigger.Kind, req.Trigger.Actor, req.Trigger.Parent = "replay", asked.actor, id
 	wf, err := s.intake.workflow(req)
@@ -287,11 +289,15 @@ func (s *Service) replay(ctx context.Context, asked replay) (*schema.Run, error)
 			return nil, err
 		}
 	}
+	who, err := s.intake.forUser(ctx, wf, req)
+	if err != nil {
+		return nil, err
+	}
 	now := s.opts.Now().UTC()
 	req.Trigger.Time = now
 	st := &start{
 		Project: project, Workflow: wf.Name, Revision: wf.Revision, CreatedAt: now, Trigger: req.Trigger,
-		Input: old.Input, Priority: wf.Spec.Priority, Durability: wf.Spec.Durability,
+		Input: old.Input, Priority: wf.Spec.Priority, Durability: wf.Spec.Durability, User: who,
 	}
 	if asked.priority != "" {
 		st.Priority = asked.priority

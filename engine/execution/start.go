@@ -23,6 +23,8 @@ type start struct {
 	Priority    schema.Priority   `json:"priority,omitempty"`
 	Durability  schema.Durability `json:"durability,omitempty"`
 	TraceParent string            `json:"traceParent,omitempty"`
+	// User is whom the run is for, as it was when the run was accepted.
+	User *schema.RunUser `json:"user,omitempty"`
 	// Caller is the step that called this run and waits for its end.
 	Caller *caller `json:"caller,omitempty"`
 	// Chunk is set for a run that executes a part of its caller's forEach.
@@ -40,6 +42,14 @@ func (s *start) priority() schema.Priority {
 		return schema.PriorityNormal
 	}
 	return s.Priority
+}
+
+// userID is the id of the user whom the run is for; empty for none.
+func (s *start) userID() string {
+	if s.User == nil {
+		return ""
+	}
+	return s.User.ID
 }
 
 // state is a run as Redis holds it, read from its hash.
@@ -212,6 +222,7 @@ func (s *state) skeleton() *schema.Run {
 		CreatedAt:  s.start.CreatedAt,
 		Recoveries: s.total,
 		TraceID:    traceID(s.start.TraceParent),
+		User:       s.start.userID(),
 	}
 	if !s.startedAt.IsZero() {
 		started := s.startedAt

@@ -37,6 +37,8 @@ type WorkerOptions struct {
 	// in the store before it does anything else.
 	Store  store.Runs
 	Settle func(ctx context.Context, lane int) error
+	// Users tells for whom workflows run; nil: for none.
+	Users Users
 	// Capacity is how many runs execute at once. Default 1000.
 	Capacity int
 	// Drain is how long Stop lets attempts under way go on. Default 25s.
@@ -115,7 +117,7 @@ func NewWorker(opts WorkerOptions) *Worker {
 		return enqueueJobs(ctx, opts.Queue, ln, jobs)
 	}
 	w.intake = newIntake(w.ledger, opts.Config, opts.Queue, opts.Store, opts.Store != nil, opts.Now)
-	w.intake.tracer = opts.Tracer
+	w.intake.tracer, w.intake.users = opts.Tracer, opts.Users
 	w.bus = &bus{ledger: w.ledger, intake: w.intake, queue: opts.Queue, config: opts.Config, now: opts.Now}
 	w.consumer = queue.NewConsumer(opts.QueueRedis, queue.ConsumerOptions{
 		Lanes:   queue.Lanes(opts.Lanes),

@@ -22,8 +22,12 @@ func (s *Server) sendEvent(w http.ResponseWriter, r *request) error {
 	if checkIdempotencyKey(req.ID) != nil {
 		return badField("id", "the id of an event has at most %d bytes, and no control characters", maxIdempotencyKey)
 	}
+	user, err := namedUser(r, req.User)
+	if err != nil {
+		return err
+	}
 	done, err := s.opts.Runs.Publish(r.Context(), execution.Event{
-		Project: r.project, Name: req.Name, ID: req.ID, Data: req.Data, Actor: r.actor.Name,
+		Project: r.project, Name: req.Name, ID: req.ID, Data: req.Data, Actor: r.actor.Name, User: user,
 		TraceParent: traceOf(r.Context()).Parent(),
 	})
 	if err != nil {

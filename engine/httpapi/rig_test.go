@@ -31,6 +31,7 @@ import (
 	"paragon/engine/store/sqlite"
 	"paragon/schema"
 	"paragon/schema/api"
+	"paragon/workflows"
 )
 
 func TestMain(m *testing.M) {
@@ -149,6 +150,15 @@ func (f *fakeRuns) Cancel(ctx context.Context, project, id, actor string) (*sche
 
 func (f *fakeRuns) Publish(context.Context, execution.Event) (*execution.Delivery, error) {
 	return &execution.Delivery{ID: "e1", Started: []string{}, Told: []string{}}, nil
+}
+
+// UserOf has every user whose name begins with u_.
+func (f *fakeRuns) UserOf(_ context.Context, _ *cache.Workflow, user string, scope *workflows.Scope) (*schema.RunUser, error) {
+	if !strings.HasPrefix(user, "u_") {
+		return nil, nil
+	}
+	scope.User = map[string]any{"id": user}
+	return &schema.RunUser{ID: user}, nil
 }
 
 func (f *fakeRuns) Replay(ctx context.Context, project, id string, fromStep, actor string) (*schema.Run, error) {

@@ -16,7 +16,7 @@ func (s *Server) listRuns(w http.ResponseWriter, r *request) error {
 	q := r.query()
 	now := s.now()
 	query := api.RunsQuery{Workflow: q.text("workflow"), Status: q.statuses("status"), Since: q.instant("since", now), Until: q.instant("until", now),
-		Error: q.text("error"), Cursor: q.text("cursor"), Limit: int(q.number("limit", 1, 1000))}
+		User: q.text("user"), Error: q.text("error"), Cursor: q.text("cursor"), Limit: int(q.number("limit", 1, 1000))}
 	if q.err != nil {
 		return q.err
 	}

@@ -16,6 +16,7 @@ import (
 	"paragon/engine/tracing"
 	"paragon/schema"
 	"paragon/schema/api"
+	"paragon/workflows"
 )
 
 // Runs is what the API needs of the execution plane. Errors that a caller can
@@ -40,6 +41,10 @@ type Runs interface {
 	Cancel(ctx context.Context, project, id, actor string) (*schema.Run, error)
 	// Publish delivers an event.
 	Publish(ctx context.Context, ev execution.Event) (*execution.Delivery, error)
+	// UserOf returns a user as a run of a workflow of users would see it, which
+	// the expressions of a trigger's scope then see, too; nil when the workflow
+	// does not run for this user.
+	UserOf(ctx context.Context, wf *cache.Workflow, user string, scope *workflows.Scope) (*schema.RunUser, error)
 	// Replay starts a run again, from a step or (empty) from the start.
 	Replay(ctx context.Context, project, id string, fromStep, actor string) (*schema.Run, error)
 }

@@ -105,7 +105,7 @@ func (s *Server) projectRoutes() []route {
 			summary: "List runs, newest first",
 			params: []param{{"query", "workflow", "Runs of this workflow", "string"}, {"query", "status", "States, separated by commas", "string"},
 				{"query", "since", "Created at or after: a time, or a duration ago", "time"}, {"query", "until", "Created before: a time, or a duration ago", "time"},
-				{"query", "error", "The error contains this text", "string"}, paramCursor, paramLimit},
+				{"query", "user", "Runs for this user", "string"}, {"query", "error", "The error contains this text", "string"}, paramCursor, paramLimit},
 			answers: ok(typeOf[api.List[schema.Run]]()), serve: s.listRuns},
 		{method: "GET", path: pathProject + "/runs/{id}", access: member, action: config.ActionReadRuns, id: "getRun", tag: "runs",
 			summary: "Read a run", params: []param{paramWait}, answers: ok(run), serve: s.getRun},

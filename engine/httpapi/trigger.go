@@ -64,10 +64,14 @@ func (s *Server) start(r *request, body api.TriggerRequest) (*schema.Run, error)
 	if err := checkIdempotencyKey(body.IdempotencyKey); err != nil {
 		return nil, err
 	}
+	user, err := namedUser(r, body.User)
+	if err != nil {
+		return nil, err
+	}
 	return s.opts.Runs.Trigger(r.Context(), execution.Request{
 		Project: r.project, Workflow: r.PathValue("name"), Input: nullAsNone(body.Input),
 		Trigger:        schema.Trigger{Kind: "manual", Actor: r.actor.Name, Time: s.now().UTC()},
-		IdempotencyKey: body.IdempotencyKey, TraceParent: traceOf(r.Context()).Parent(),
+		User: user, IdempotencyKey: body.IdempotencyKey, TraceParent: traceOf(r.Context()).Parent(),
 	})
 }
 

@@ -19,7 +19,10 @@ import (
 // hookAccepted answers a webhook with respond: accepted. Whoever can call a
 // webhook learns no more of the run than its id.
 type hookAccepted struct {
-	ID string `json:"id"`
+	ID string `json:"id,omitempty"`
+	// Ignored says that no run was started: the request is for a user who does
+	// not have the workflow.
+	Ignored bool `json:"ignored,omitempty"`
 }
 
 // defaultRespond bounds the wait of respond: result.
@@ -56,6 +59,9 @@ func (s *Server) hook(w http.ResponseWriter, r *request) error {
 	req, err := s.hookRequest(r, wf, trigger, body)
 	if err != nil {
 		return err
+	}
+	if req == nil {
+		return writeJSON(w, http.StatusAccepted, hookAccepted{Ignored: true})
 	}
 	run, err := s.opts.Runs.Trigger(r.Context(), *req)
 	if err != nil {
@@ -124,7 +130,8 @@ func (s *Server) verifyHook(w http.ResponseWriter, r *request, auth *schema.Webh
 }
 
 // hookRequest checks the request against the trigger's schemas and makes the
-// run's input.
+// run's input. It is nil when the request is for a user who does not have the
+// workflow: the sender can't help that, and must not be told.
 func (s *Server) hookRequest(r *request, wf *cache.Workflow, t *workflows.Trigger, body []byte) (*execution.Request, error) {
 	input, err := payload(r.Request, body)
 	if err != nil {
@@ -141,11 +148,15 @@ func (s *Server) hookRequest(r *request, wf *cache.Workflow, t *workflows.Trigge
 		p.Errors = diags
 		return nil, p
 	}
+	scope, err := hookScope(wf, trigger, value)
+	if err != nil {
+		return nil, err
+	}
+	who, err := s.hookUser(r.Context(), wf, t, scope)
+	if err != nil || who == nil && wf.Users != nil {
+		return nil, err
+	}
 	if t.Input != nil {
-		scope, err := hookScope(wf, trigger, value)
-		if err != nil {
-			return nil, err
-		}
 		made, err := t.Input.Eval(scope)
 		if err == nil {
 			input, err = json.Marshal(made)
@@ -159,7 +170,23 @@ func (s *Server) hookRequest(r *request, wf *cache.Workflow, t *workflows.Trigge
 		return nil, err
 	}
 	return &execution.Request{Project: wf.Project, Workflow: wf.Name, Input: nullAsNone(input), Trigger: trigger,
-		IdempotencyKey: key, TraceParent: traceOf(r.Context()).Parent()}, nil
+		IdempotencyKey: key, TraceParent: traceOf(r.Context()).Parent(), For: who}, nil
+}
+
+// hookUser is the user whom a webhook's run is for, whom the scope then has too;
+// nil for none.
+func (s *Server) hookUser(ctx context.Context, wf *cache.Workflow, t *workflows.Trigger, scope *workflows.Scope) (*schema.RunUser, error) {
+	if wf.Users == nil || t.User == nil {
+		return nil, nil
+	}
+	user, err := t.User.EvalString(scope)
+	if err != nil {
+		return nil, problem(http.StatusUnprocessableEntity, schema.ProblemInvalid, "Invalid request", "whom the request is for can't be told from it: %v", err)
+	}
+	if user == "" {
+		return nil, nil
+	}
+	return s.opts.Runs.UserOf(ctx, wf, user, scope)
 }
 
 // hookKey is the idempotency key of a delivery, in a space of its trigger's

@@ -78,7 +78,7 @@ func TestRunComesBackAsItWas(t *testing.T) {
 				Headers: map[string]string{"x": rapid.String().Draw(t, "header")}, Event: "e", Data: document.Draw(t, "data"), Parent: "p",
 			},
 			Input: document.Draw(t, "input"), Output: document.Draw(t, "output"), Error: failure.Draw(t, "error"),
-			CreatedAt: instant.Draw(t, "created"), Attempts: 7, Recoveries: 1, TraceID: "t",
+			CreatedAt: instant.Draw(t, "created"), Attempts: 7, Recoveries: 1, TraceID: "t", User: rapid.SampledFrom([]string{"", "u_1"}).Draw(t, "user"),
 		}
 		if !began.IsZero() {
 			run.StartedAt, run.EndedAt = &began, &began

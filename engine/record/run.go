@@ -7,12 +7,20 @@ import (
 	"paragon/schema"
 )
 
-// runVersion begins the record of a run.
-const runVersion = 1
+// runVersion begins the record of a run, runForUser that of one for a user,
+// which ends in the user's id. Most runs are for none, and pay nothing for it.
+const (
+	runVersion = 1
+	runForUser = 2
+)
 
 // AppendRun appends the form of a run.
 func AppendRun(to []byte, run *schema.Run) ([]byte, error) {
-	w := writer{b: append(slices.Grow(to, 192+len(run.Input)+len(run.Output)), runVersion)}
+	version := byte(runVersion)
+	if run.User != "" {
+		version = runForUser
+	}
+	w := writer{b: append(slices.Grow(to, 192+len(run.Input)+len(run.Output)), version)}
 	w.text(run.ID)
 	w.text(run.Project)
 	w.text(run.Workflow)
@@ -32,13 +40,16 @@ func AppendRun(to []byte, run *schema.Run) ([]byte, error) {
 	w.number(int64(run.Attempts))
 	w.number(int64(run.Recoveries))
 	w.text(run.TraceID)
+	if version == runForUser {
+		w.text(run.User)
+	}
 	return w.b, nil
 }
 
 // ParseRun reads the form of a run.
 func ParseRun(s string, run *schema.Run) error {
 	r := reader{s: s}
-	r.begin(runVersion)
+	version := r.begin(runVersion, runForUser)
 	run.ID, run.Project, run.Workflow = r.text(), r.text(), r.text()
 	run.Revision = r.number()
 	run.Status = schema.RunStatus(r.text())
@@ -49,6 +60,9 @@ func ParseRun(s string, run *schema.Run) error {
 	run.StartedAt, run.EndedAt = r.optional(), r.optional()
 	run.Attempts, run.Recoveries = int(r.number()), int(r.number())
 	run.TraceID = r.text()
+	if version == runForUser {
+		run.User = r.text()
+	}
 	if r.err != nil {
 		return fmt.Errorf("run record: %w", r.err)
 	}

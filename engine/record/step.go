@@ -54,7 +54,7 @@ func AppendStep(to []byte, rec *schema.StepRecord) ([]byte, error) {
 // ParseStep reads the form of a step record.
 func ParseStep(s string, rec *schema.StepRecord) error {
 	r := reader{s: s}
-	r.begin(stepVersion)
+	r.begin(stepVersion, stepVersion)
 	rec.Path, rec.Step = r.text(), r.text()
 	if rec.Step == "" {
 		rec.Step = rec.Path

@@ -125,14 +125,18 @@ func (r *reader) fail(err error) {
 	r.s = ""
 }
 
-// begin checks the version that a record begins with.
-func (r *reader) begin(version byte) {
-	switch {
-	case r.s == "":
+// begin reads the version that a record begins with, from the first known one
+// to the last.
+func (r *reader) begin(first, last byte) byte {
+	if r.s == "" {
 		r.fail(errShort)
-	case r.s[0] != version:
-		r.fail(fmt.Errorf("version %d of the record is not known to this binary", r.s[0]))
-	default:
-		r.s = r.s[1:]
+		return 0
 	}
+	version := r.s[0]
+	if version < first || version > last {
+		r.fail(fmt.Errorf("version %d of the record is not known to this binary", version))
+		return 0
+	}
+	r.s = r.s[1:]
+	return version
 }

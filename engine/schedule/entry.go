@@ -101,7 +101,7 @@ func entriesOf(c *cache.Cache) (out []*entry, all bool) {
 				continue
 			}
 			for _, t := range wf.Triggers {
-				if t.Spec.Cron == nil {
+				if t.Spec.Cron == nil || wf.Users != nil {
 					continue
 				}
 				parsed, err := workflows.ParseSchedule(t.Spec.Cron.Schedule, t.Spec.Cron.Timezone)

@@ -229,7 +229,7 @@ func (s *Scheduler) fire(ctx context.Context, e *entry, at time.Time, before str
 		}
 	}
 	trigger := schema.Trigger{Kind: "cron", ID: e.trigger.Spec.ID, Time: at.UTC()}
-	input, _, err := interpret.TriggerInput(e.trigger, trigger, nil)
+	input, _, err := interpret.TriggerInput(e.trigger, trigger, nil, interpret.Person{})
 	if err != nil {
 		return "", s.refused(e, at, err)
 	}

@@ -55,6 +55,17 @@ type Credential struct {
 	UpdatedBy           string
 }
 
+// UserWorkflow is what a user chose of a workflow that runs for users.
+type UserWorkflow struct {
+	Project, User, Workflow string
+	Enabled                 bool
+	Settings                json.RawMessage // a JSON object; nil: none
+	// Generation is the change (UserChange.ID) that wrote it.
+	Generation int64
+	UpdatedAt  time.Time
+	UpdatedBy  string
+}
+
 // The kinds of a UserChange.
 const (
 	ChangedUser       = "user"
@@ -86,6 +97,11 @@ type Connect interface {
 	// AllCredentials lists a project's credentials by user, integration and
 	// account, from after the one given.
 	AllCredentials(ctx context.Context, after CredentialID, limit int) ([]Credential, error)
+	// UserWorkflows lists what a user chose, by workflow.
+	UserWorkflows(ctx context.Context, project, user string) ([]UserWorkflow, error)
+	// WorkflowUsers lists what was chosen of a workflow by user, from after the
+	// user after up to and with the user last (empty: to the end).
+	WorkflowUsers(ctx context.Context, project, workflow, after, last string, limit int) ([]UserWorkflow, error)
 	// UserChanges lists the oldest changes that nobody has settled.
 	UserChanges(ctx context.Context, limit int) ([]UserChange, error)
 	// SettleUserChanges forgets changes: Redis has them.
@@ -99,8 +115,15 @@ type ConnectTx interface {
 	User(ctx context.Context, id string) (*User, error)
 	// PutUser creates a user or replaces meta and disabled.
 	PutUser(ctx context.Context, u User) error
-	// DeleteUser removes a user with its credentials, or returns ErrNotFound.
+	// DeleteUser removes a user with its credentials and what it chose, or
+	// returns ErrNotFound.
 	DeleteUser(ctx context.Context, id string) error
+	// PutUserWorkflow writes what a user chose of a workflow. It is noted as a
+	// change of the user.
+	PutUserWorkflow(ctx context.Context, w UserWorkflow) error
+	// DeleteUserWorkflow forgets what a user chose of a workflow, or returns
+	// ErrNotFound. It is noted as a change of the user.
+	DeleteUserWorkflow(ctx context.Context, user, workflow string) error
 	// PutUserKey creates a public key or replaces the one with its id.
 	PutUserKey(ctx context.Context, k UserKey) error
 	// DeleteUserKey removes a public key, or returns ErrNotFound.

@@ -330,6 +330,7 @@ type RunQuery struct {
 	Status   []schema.RunStatus // empty: all
 	Since    time.Time          // created at or after; zero: all
 	Until    time.Time          // created before; zero: all
+	User     string             // for this user; empty: all
 	Error    string             // did not succeed, and the error message contains it, in any case
 	Before   string             // ids below it; empty: from the newest
 	Limit    int                // 0 or less: DefaultLimit

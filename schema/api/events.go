@@ -15,6 +15,10 @@ type EventRequest struct {
 	// new one is made.
 	ID   string          `json:"id,omitempty"`
 	Data json.RawMessage `json:"data,omitempty"`
+	// User is the id of the user whom the event is for, the same as the header
+	// Paragon-User: it starts workflows of users for this one alone, and runs of
+	// others do not hear of it.
+	User string `json:"user,omitempty"`
 }
 
 // EventResult answers POST …/events.

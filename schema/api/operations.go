@@ -23,6 +23,8 @@ type RunsFilter struct {
 	// Since and Until select runs created at or after, and before, a time.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
+	// User selects the runs for this user.
+	User string `json:"user,omitempty"`
 	// Error is contained in the run's error message, in any case.
 	Error string `json:"error,omitempty"`
 }

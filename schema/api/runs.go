@@ -44,6 +44,7 @@ func (c *Client) Runs(ctx context.Context, q RunsQuery) (*List[schema.Run], erro
 		}
 	}
 	set("workflow", q.Workflow)
+	set("user", q.User)
 	set("error", q.Error)
 	var status []string
 	for _, s := range q.Status {

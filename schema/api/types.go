@@ -81,6 +81,10 @@ type TriggerRequest struct {
 	// IdempotencyKey is the same as the header of that name; the one way to
 	// give it in NDJSON.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+	// User is the id of the user whom the run is for, the same as the header
+	// Paragon-User; the one way to give it in NDJSON. A user's own token needs
+	// none.
+	User string `json:"user,omitempty"`
 }
 
 // TriggerLine answers one line of an NDJSON trigger: a run or a problem.
@@ -95,6 +99,7 @@ type RunsQuery struct {
 	Status   []schema.RunStatus
 	Since    time.Time
 	Until    time.Time
+	User     string
 	Error    string
 	Cursor   string
 	Limit    int

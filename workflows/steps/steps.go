@@ -24,6 +24,8 @@ type Call struct {
 	Scope *workflows.Scope
 	// Project, Run and Path say which step of which run this is.
 	Project, Run, Path string
+	// User is the id of the user whom the run is for; empty for none.
+	User string
 	// Attempt counts from 1.
 	Attempt int
 	// IdempotencyKey is the same at every attempt of the step.

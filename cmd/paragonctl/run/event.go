@@ -28,6 +28,7 @@ type EventSendOptions struct {
 	name string
 	data string
 	id   string
+	user string
 	out  output.Flags
 }
 
@@ -40,6 +41,7 @@ func newEventSend(env *command.Env) *cobra.Command {
 shown to the runs that wait for it. A second event with the same --id changes nothing.`,
 		Example: `  paragonctl event send user.created --data '{"email": "ada@example.com"}'
   paragonctl event send order.paid --data @order.json --id order-17
+  paragonctl event send contact.changed --user u_17 --data @contact.json
   paragonctl event send order.paid --data @order.json --jq '.started[]'`,
 		Args:              command.Args(1, 1, "the name of an event"),
 		ValidArgsFunction: completeEvents(env),
@@ -53,6 +55,7 @@ shown to the runs that wait for it. A second event with the same --id changes no
 	}
 	cmd.Flags().StringVarP(&o.data, "data", "d", "", "what happened: JSON, @FILE, or - for standard input")
 	cmd.Flags().StringVar(&o.id, "id", "", "id of the event; a second one with the same id changes nothing")
+	cmd.Flags().StringVarP(&o.user, "user", "u", "", "the user whom the event is for: workflows with users start for this one alone")
 	o.out.Register(cmd)
 	return cmd
 }
@@ -67,7 +70,7 @@ func (o *EventSendOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	result, err := client.SendEvent(ctx, api.EventRequest{Name: o.name, ID: o.id, Data: data})
+	result, err := client.SendEvent(ctx, api.EventRequest{Name: o.name, ID: o.id, Data: data, User: o.user})
 	if err != nil {
 		return fmt.Errorf("send event %s: %w", o.name, err)
 	}

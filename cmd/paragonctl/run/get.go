@@ -92,6 +92,7 @@ func runText(style terminal.Style, run *schema.Run, now time.Time) string {
 	if run.Recoveries > 0 {
 		field("Recovered", fmt.Sprintf("%d times by another worker", run.Recoveries))
 	}
+	field("User", terminal.Safe(run.User))
 	field("Trace", terminal.Safe(run.TraceID))
 	if run.Error != nil {
 		field("Error", style.Bad(terminal.Safe(why(run.Error))))

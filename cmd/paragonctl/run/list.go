@@ -19,6 +19,7 @@ type filter struct {
 	workflow     string
 	status       []string
 	since, until string
+	user         string
 	text         string
 }
 
@@ -28,6 +29,7 @@ func (f *filter) register(env *command.Env, cmd *cobra.Command) {
 	flags.StringSliceVarP(&f.status, "status", "s", nil, "only runs in these states: queued, running, waiting, succeeded, failed, canceled")
 	flags.StringVar(&f.since, "since", "", "only runs accepted since then: 1h, 7d, a date or a time")
 	flags.StringVar(&f.until, "until", "", "only runs accepted before then")
+	flags.StringVarP(&f.user, "user", "u", "", "only runs for this user")
 	flags.StringVar(&f.text, "error", "", "only runs whose error contains this text")
 	// The names are constants, so registering can't fail.
 	_ = cmd.RegisterFlagCompletionFunc("workflow", func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -42,11 +44,11 @@ func (f *filter) register(env *command.Env, cmd *cobra.Command) {
 
 // empty tells whether the filter selects every run.
 func (f *filter) empty() bool {
-	return f.workflow == "" && len(f.status) == 0 && f.since == "" && f.until == "" && f.text == ""
+	return f.workflow == "" && len(f.status) == 0 && f.since == "" && f.until == "" && f.user == "" && f.text == ""
 }
 
 func (f *filter) query(env *command.Env) (api.RunsQuery, error) {
-	q := api.RunsQuery{Workflow: f.workflow, Error: f.text}
+	q := api.RunsQuery{Workflow: f.workflow, User: f.user, Error: f.text}
 	var err error
 	if q.Status, err = command.ParseStatuses(f.status); err != nil {
 		return q, err

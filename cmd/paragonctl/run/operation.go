@@ -279,7 +279,7 @@ func (b *bulk) run(ctx context.Context, client *api.Client) error {
 	if err != nil {
 		return err
 	}
-	f := api.RunsFilter{Workflow: q.Workflow, Status: q.Status, Since: q.Since, Until: q.Until, Error: q.Error}
+	f := api.RunsFilter{Workflow: q.Workflow, Status: q.Status, Since: q.Since, Until: q.Until, User: q.User, Error: q.Error}
 	if f.Until.IsZero() {
 		// What is confirmed is what exists now; the new runs, which the filter
 		// may select too, are not.

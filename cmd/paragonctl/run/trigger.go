@@ -24,6 +24,7 @@ type TriggerOptions struct {
 	input    string
 	inputs   string
 	key      string
+	user     string
 	wait     bool
 	follow   bool
 	timeout  command.Duration
@@ -43,7 +44,8 @@ it exits with 1 when the run failed. Without it, the command ends as soon as the
 run is accepted.`,
 		Example: `  paragonctl trigger lead-sync --input '{"email": "ada@example.com"}' --wait
   paragonctl trigger lead-sync --input @lead.json --follow
-  paragonctl trigger lead-sync --inputs leads.jsonl -o name`,
+  paragonctl trigger lead-sync --inputs leads.jsonl -o name
+  paragonctl trigger digest --user u_17 --wait`,
 		Args:              command.Args(1, 1, "a workflow's name"),
 		ValidArgsFunction: complete.Resources(env, schema.KindWorkflow),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,6 +60,7 @@ run is accepted.`,
 	f.StringVarP(&o.input, "input", "i", "", "input of the run: JSON, @FILE, or - for standard input")
 	f.StringVar(&o.inputs, "inputs", "", "start a run for each line of JSON in FILE (- for standard input)")
 	f.StringVar(&o.key, "idempotency-key", "", "start at most one run for this key; a second request answers with the first run")
+	f.StringVarP(&o.user, "user", "u", "", "the user whom the run is for, in a workflow with users")
 	f.BoolVar(&o.wait, "wait", false, "wait until the run has ended and print its output")
 	f.BoolVar(&o.follow, "follow", false, "as --wait, and report each step on standard error")
 	f.Var(&o.timeout, "timeout", "stop waiting after this time, with exit code 7; the run goes on")
@@ -72,6 +75,8 @@ func (o *TriggerOptions) check() error {
 		return command.Usage("--input and --inputs exclude each other")
 	case o.inputs != "" && o.wait:
 		return command.Usage("--inputs starts many runs and can't wait for them; use `paragonctl wait` with their ids")
+	case o.inputs != "" && o.user != "":
+		return command.Usage("--user is for one run, not for many")
 	case o.inputs != "" && o.key != "":
 		return command.Usage("--idempotency-key is for one run; with --inputs each run has a key of its own")
 	case o.timeout != 0 && !o.wait:
@@ -93,7 +98,7 @@ func (o *TriggerOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run, err := client.Trigger(ctx, o.workflow, api.TriggerRequest{Input: input, IdempotencyKey: o.key}, 0)
+	run, err := client.Trigger(ctx, o.workflow, api.TriggerRequest{Input: input, IdempotencyKey: o.key, User: o.user}, 0)
 	if err != nil {
 		return fmt.Errorf("trigger %s: %w", o.workflow, triggerHint(err))
 	}

@@ -122,7 +122,7 @@ func (c *bareCopy) rows(batch store.LogBatch) (runs, steps [][]any) {
 	for _, r := range batch.Runs {
 		trigger, _ := json.Marshal(r.Trigger)
 		runs = append(runs, []any{r.Revision, r.CreatedAt, r.StartedAt, r.EndedAt, int32(r.Attempts), int32(0), r.ID, r.Project, r.Workflow,
-			string(r.Status), r.TraceID, string(trigger), nil, nil, string(r.Input), string(r.Output)})
+			string(r.Status), r.TraceID, string(trigger), nil, nil, string(r.Input), string(r.Output), nil})
 	}
 	for _, s := range batch.Steps {
 		attempts, _ := json.Marshal(s.Attempts)

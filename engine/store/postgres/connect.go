@@ -104,6 +104,9 @@ func (c *configTx) DeleteUser(ctx context.Context, id string) error {
 			return err
 		}
 	}
+	if _, err := c.run(ctx, "delete what a user chose", `DELETE FROM user_workflows WHERE project = $1 AND user_id = $2`, c.project, column.Text(id)); err != nil {
+		return err
+	}
 	_, err = c.noteChange(ctx, store.ChangedUser, store.CredentialID{User: id})
 	return err
 }

@@ -37,9 +37,10 @@ func TestListRunsReadsFromIndexes(t *testing.T) {
 	}
 	for _, d := range days {
 		// One in a hundred failed; one in a thousand is of the workflow rare.
-		if _, err := pool.Exec(ctx, `INSERT INTO runs (revision, created_at, attempts, recoveries, id, project, workflow, status, trigger, error_folded)
+		if _, err := pool.Exec(ctx, `INSERT INTO runs (revision, created_at, attempts, recoveries, id, project, workflow, status, trigger, error_folded, user_id)
 			SELECT 1, $1::timestamptz, 1, 0, $2 || lpad(n::text, 16, '0'), 'p', CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'often' END,
-				CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'succeeded' END, '{}', CASE WHEN n % 100 = 0 THEN 'http 503' END
+				CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'succeeded' END, '{}', CASE WHEN n % 100 = 0 THEN 'http 503' END,
+				CASE WHEN n % 2 = 0 THEN 'u_' || n % 1000 END
 			FROM generate_series(1, 20000) n`, d.start, schema.RunIDBound(d.start)); err != nil {
 			t.Fatal(err)
 		}
@@ -58,6 +59,7 @@ func TestListRunsReadsFromIndexes(t *testing.T) {
 		{"failed", store.RunQuery{Project: "p", Status: failed}, "_project_id_status_workflow_idx"},
 		{"failed, by workflow", store.RunQuery{Project: "p", Status: failed, Workflow: "often"}, "_project_id_status_workflow_idx"},
 		{"by error", store.RunQuery{Project: "p", Error: "503", Since: first.AddDate(0, 0, 2)}, "_project_id_status_workflow_idx"},
+		{"by user", store.RunQuery{Project: "p", User: "u_2"}, "_project_user_id_id_idx"},
 		{"the next page", store.RunQuery{Project: "p", Before: schema.RunIDBound(first.AddDate(0, 0, 1))}, "_pkey"},
 	} {
 		sql, args := listRuns(test.query)

@@ -16,7 +16,7 @@ import (
 
 const (
 	selectRun = `SELECT id, project, workflow, revision, status, trigger, input, output, error, created_at, started_at,
-		ended_at, attempts, recoveries, trace_id FROM runs`
+		ended_at, attempts, recoveries, trace_id, user_id FROM runs`
 	selectStep = `SELECT path, step, kind, status, attempt, started_at, ended_at, retry_at, wait_until, result, error, attempts FROM steps`
 )
 
@@ -88,6 +88,9 @@ func listRuns(q store.RunQuery) (sql string, args []any) {
 	if q.Before != "" {
 		add("id < $%d", column.Text(q.Before))
 	}
+	if q.User != "" {
+		add("user_id = $%d", column.Text(q.User))
+	}
 	if q.Error != "" {
 		add("strpos(error_folded, $%d) > 0", column.Fold(q.Error))
 	}
@@ -99,13 +102,16 @@ func listRuns(q store.RunQuery) (sql string, args []any) {
 }
 
 func scanRun(row pgx.CollectableRow) (r schema.Run, err error) {
-	var trigger, input, output, failure, trace *string
+	var trigger, input, output, failure, trace, user *string
 	err = row.Scan(&r.ID, &r.Project, &r.Workflow, &r.Revision, &r.Status, &trigger, &input, &output, &failure,
-		&r.CreatedAt, &r.StartedAt, &r.EndedAt, &r.Attempts, &r.Recoveries, &trace)
+		&r.CreatedAt, &r.StartedAt, &r.EndedAt, &r.Attempts, &r.Recoveries, &trace, &user)
 	r.CreatedAt, r.StartedAt, r.EndedAt = r.CreatedAt.UTC(), inUTC(r.StartedAt), inUTC(r.EndedAt)
 	r.Input, r.Output = column.RawFrom(input), column.RawFrom(output)
 	if trace != nil {
 		r.TraceID = *trace
+	}
+	if user != nil {
+		r.User = *user
 	}
 	return r, errors.Join(err, column.Decode(trigger, &r.Trigger), column.Decode(failure, &r.Error))
 }

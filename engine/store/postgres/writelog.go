@@ -117,7 +117,7 @@ func lockForWrite(ctx context.Context, tx pgx.Tx, batch store.LogBatch, days []d
 
 var (
 	runColumns = []string{"revision", "created_at", "started_at", "ended_at", "attempts", "recoveries", "id", "project",
-		"workflow", "status", "trace_id", "trigger", "error", "error_folded", "input", "output"}
+		"workflow", "status", "trace_id", "user_id", "trigger", "error", "error_folded", "input", "output"}
 	stepColumns = []string{"seq", "started_at", "ended_at", "retry_at", "wait_until", "attempt", "run", "project",
 		"path", "step", "kind", "status", "result", "error", "attempts"}
 )
@@ -181,6 +181,7 @@ func appendRun(row *copyRow, r *schema.Run) error {
 	row.text(r.Workflow)
 	row.text(string(r.Status))
 	row.textOrNull(r.TraceID)
+	row.textOrNull(r.User)
 	if err := row.encoded(&r.Trigger); err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 
 const (
 	selectRun = `SELECT id, project, workflow, revision, status, trigger, input, output, error, created_at, started_at,
-		ended_at, attempts, recoveries, trace_id FROM runs`
+		ended_at, attempts, recoveries, trace_id, user_id FROM runs`
 	selectStep = `SELECT path, step, kind, status, attempt, started_at, ended_at, retry_at, wait_until, result, error, attempts FROM steps`
 )
 
@@ -73,6 +73,9 @@ func listRuns(q store.RunQuery) (query string, args []any) {
 	if q.Before != "" {
 		add("id < ?", column.Text(q.Before))
 	}
+	if q.User != "" {
+		add("user_id = ?", column.Text(q.User))
+	}
 	if q.Error != "" {
 		add("instr(error_folded, ?) > 0", column.Fold(q.Error))
 	}
@@ -84,11 +87,11 @@ func listRuns(q store.RunQuery) (query string, args []any) {
 }
 
 func scanRun(row scanner) (r schema.Run, err error) {
-	var trigger, input, output, failure, trace *string
+	var trigger, input, output, failure, trace, user *string
 	var created int64
 	var started, ended *int64
 	err = row.Scan(&r.ID, &r.Project, &r.Workflow, &r.Revision, &r.Status, &trigger, &input, &output, &failure,
-		&created, &started, &ended, &r.Attempts, &r.Recoveries, &trace)
+		&created, &started, &ended, &r.Attempts, &r.Recoveries, &trace, &user)
 	if err != nil {
 		return r, err
 	}
@@ -104,6 +107,9 @@ func scanRun(row scanner) (r schema.Run, err error) {
 	r.Input, r.Output = column.RawFrom(input), column.RawFrom(output)
 	if trace != nil {
 		r.TraceID = *trace
+	}
+	if user != nil {
+		r.User = *user
 	}
 	return r, errors.Join(column.Decode(trigger, &r.Trigger), column.Decode(failure, &r.Error))
 }

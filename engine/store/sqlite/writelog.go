@@ -50,8 +50,8 @@ func writeRows(ctx context.Context, tx *sql.Tx, batch store.LogBatch) error {
 
 func writeRuns(ctx context.Context, tx *sql.Tx, runs []schema.Run) error {
 	insert, err := tx.PrepareContext(ctx, `INSERT INTO runs (id, project, workflow, revision, status, created_at, started_at, ended_at,
-		attempts, recoveries, trace_id, trigger, error, error_folded, input, output)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, id) DO NOTHING`)
+		attempts, recoveries, trace_id, user_id, trigger, error, error_folded, input, output)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, id) DO NOTHING`)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func writeRuns(ctx context.Context, tx *sql.Tx, runs []schema.Run) error {
 		}
 		if _, err := insert.ExecContext(ctx, r.ID, column.Text(r.Project), column.Text(r.Workflow), r.Revision, string(r.Status),
 			r.CreatedAt.UnixMicro(), micros(r.StartedAt), micros(r.EndedAt), r.Attempts, r.Recoveries, column.TextOrNil(r.TraceID),
-			trigger, failure, folded, column.Raw(r.Input), column.Raw(r.Output)); err != nil {
+			column.TextOrNil(r.User), trigger, failure, folded, column.Raw(r.Input), column.Raw(r.Output)); err != nil {
 			return err
 		}
 		if _, err := forget.ExecContext(ctx, r.ID); err != nil {

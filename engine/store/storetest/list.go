@@ -52,6 +52,9 @@ func testListRuns(t *testing.T, open opener) {
 		"an empty span":          {Project: project, Since: at(50), Until: at(30)},
 		"before":                 {Project: project, Before: batch.Runs[40].ID, Limit: 5},
 		"before all":             {Project: project, Before: "r"},
+		"a user":                 {Project: project, User: "u_2", Limit: 6},
+		"a user's failed":        {Project: project, User: "u_2", Status: []schema.RunStatus{schema.RunFailed}},
+		"no such user":           {Project: project, User: "u_"},
 		"everything at once":     {Project: project, Workflow: "w2", Status: []schema.RunStatus{schema.RunFailed}, Since: at(5), Until: at(80), Before: batch.Runs[70].ID, Error: "503", Limit: 2},
 		"a workflow with a past": {Project: project, Workflow: "w0", Since: at(20), Until: at(40), Limit: 4},
 	} {
@@ -87,6 +90,7 @@ func matches(r schema.Run, q store.RunQuery) bool {
 		(len(q.Status) == 0 || slices.Contains(q.Status, r.Status)) &&
 		(q.Since.IsZero() || !r.CreatedAt.Before(q.Since)) &&
 		(q.Until.IsZero() || r.CreatedAt.Before(q.Until)) &&
+		(q.User == "" || r.User == q.User) &&
 		(q.Error == "" || r.Error != nil && strings.Contains(strings.ToLower(r.Error.Message), strings.ToLower(q.Error))) &&
 		(q.Before == "" || r.ID < q.Before)
 }

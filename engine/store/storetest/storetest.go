@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Users", testUsers},
 		{"Credentials", testCredentials},
 		{"UserChanges", testUserChanges},
+		{"UserWorkflows", testUserWorkflows},
 		{"ConfigVersion", testConfigVersion},
 		{"ConfigRollback", testConfigRollback},
 		{"ConfigUpdatesAreSerialized", testConfigSerialized},
@@ -174,7 +176,7 @@ func endedRun(at time.Time, n int, status schema.RunStatus) schema.Run {
 		ID: runID(at, n), Project: project, Workflow: "lead-sync", Revision: 7, Status: status,
 		Trigger: schema.Trigger{Kind: "webhook", ID: "hook", Time: at, Method: "POST", Headers: map[string]string{"x": "y"}},
 		Input:   []byte(`{"b":1,  "a":[null]}`), Output: []byte(`null`),
-		CreatedAt: at, StartedAt: &started, EndedAt: &ended, Attempts: 4, Recoveries: 1, TraceID: strings.Repeat("ab", 16),
+		CreatedAt: at, StartedAt: &started, EndedAt: &ended, Attempts: 4, Recoveries: 1, TraceID: strings.Repeat("ab", 16), User: "u_" + strconv.Itoa(n%4),
 	}
 	if status == schema.RunFailed {
 		r.Error = &schema.RunError{Type: "http", Message: "CRM said Nø: 503", Status: 503, Step: "lookup", At: "sync.yaml:14:7"}

@@ -19,7 +19,7 @@ func (s *Server) operate(kind string) func(http.ResponseWriter, *http.Request) e
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		f := req.RunsFilter
-		runs := s.matching(f.Workflow, f.Status, f.Error, f.Since, f.Until)
+		runs := s.matching(f.Workflow, f.User, f.Status, f.Error, f.Since, f.Until)
 		if req.DryRun {
 			return answer(w, http.StatusOK, api.RunsCount{DryRun: true, Matched: len(runs)})
 		}

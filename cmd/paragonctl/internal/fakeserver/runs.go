@@ -74,7 +74,7 @@ func (s *Server) start(workflow string, req api.TriggerRequest) (*schema.Run, er
 		return &s.run(id).Run, nil
 	}
 	run := s.add(workflow, wf.Metadata.Labels["fake"], req.Input, schema.Trigger{Kind: "manual", Actor: "ada", Time: Now})
-	run.Revision = wf.Status.Revision
+	run.Revision, run.User = wf.Status.Revision, req.User
 	s.byKey[req.IdempotencyKey] = run.ID
 	shown := run.Run
 	return &shown, nil
@@ -210,10 +210,10 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) error {
 }
 
 // matching selects runs, newest first.
-func (s *Server) matching(workflow string, status []schema.RunStatus, text string, since, until time.Time) []schema.Run {
+func (s *Server) matching(workflow, user string, status []schema.RunStatus, text string, since, until time.Time) []schema.Run {
 	var out []schema.Run
 	for _, run := range slices.Backward(s.runs) {
-		if workflow != "" && run.Workflow != workflow || len(status) > 0 && !slices.Contains(status, run.Status) ||
+		if workflow != "" && run.Workflow != workflow || user != "" && run.User != user || len(status) > 0 && !slices.Contains(status, run.Status) ||
 			text != "" && (run.Error == nil || !strings.Contains(run.Error.Message, text)) ||
 			run.CreatedAt.Before(since) || !until.IsZero() && !run.CreatedAt.Before(until) {
 			continue
@@ -239,7 +239,7 @@ func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	page := api.List[schema.Run]{Items: []schema.Run{}}
-	for _, run := range s.matching(q.Get("workflow"), status, q.Get("error"), at("since"), at("until")) {
+	for _, run := range s.matching(q.Get("workflow"), q.Get("user"), status, q.Get("error"), at("since"), at("until")) {
 		if cursor := q.Get("cursor"); cursor != "" && run.ID >= cursor {
 			continue
 		}

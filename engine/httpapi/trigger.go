@@ -70,8 +70,8 @@ func (s *Server) start(r *request, body api.TriggerRequest) (*schema.Run, error)
 	}
 	return s.opts.Runs.Trigger(r.Context(), execution.Request{
 		Project: r.project, Workflow: r.PathValue("name"), Input: nullAsNone(body.Input),
-		Trigger:        schema.Trigger{Kind: "manual", Actor: r.actor.Name, Time: s.now().UTC()},
-		User: user, IdempotencyKey: body.IdempotencyKey, TraceParent: traceOf(r.Context()).Parent(),
+		Trigger: schema.Trigger{Kind: "manual", Actor: r.actor.Name, Time: s.now().UTC()},
+		User:    user, IdempotencyKey: body.IdempotencyKey, TraceParent: traceOf(r.Context()).Parent(),
 	})
 }
 

@@ -348,8 +348,12 @@ type RequestStep struct {
 	URL string `json:"url,omitempty"`
 	// Integration names the API whose base URL and credential are used.
 	Integration string `json:"integration,omitempty"`
-	// Path is appended to the integration's base URL (template).
+	// Path is appended to the integration's base URL (template). It can't climb
+	// above that.
 	Path string `json:"path,omitempty"`
+	// Account chooses among the credentials that a user has for the integration
+	// (template). Default: the user's default one.
+	Account string `json:"account,omitempty"`
 	// Query adds parameters to the URL; a list adds one a value.
 	Query map[string]any `json:"query,omitempty"`
 	// Headers are sent; values are templates.
@@ -416,11 +420,13 @@ type MultipartField struct {
 // {status, headers, body: {items, pages}}. In its expressions, response is the
 // page's {status, headers, body} and page its number, from 1.
 type PaginationSpec struct {
-	// Items is the list in a page (expression).
-	Items string `json:"items"`
+	// Items is the list in a page (expression). A request to an integration may
+	// leave it out, where that says it for all its lists.
+	Items string `json:"items,omitempty"`
 	// NextPage gives the next page's URL, or a map of query parameters to
-	// change; null ends. The word link follows the Link header (RFC 8288).
-	NextPage any `json:"nextPage"`
+	// change; null ends. The word link follows the Link header (RFC 8288). A
+	// request to an integration may leave it out, as it may leave out items.
+	NextPage any `json:"nextPage,omitempty"`
 	// Until ends after the page for which it is true (expression).
 	Until string `json:"until,omitempty"`
 	// MaxPages bounds the pages. Default 100.

@@ -83,7 +83,8 @@ type Step struct {
 	At string
 	// If is the condition, nil for always.
 	If *Value
-	// Timeout bounds each attempt; 0 where the kind has no attempts.
+	// Timeout bounds each attempt; 0 where the kind has no attempts, and where a
+	// request leaves it to its integration.
 	Timeout time.Duration
 	// Retry is the policy with the defaults filled in, nil for one attempt.
 	Retry *Retry
@@ -93,8 +94,8 @@ type Step struct {
 	Parent *Step
 
 	// Args holds the step's compiled values by field: what a performer reads
-	// instead of Spec. For request: method, url, path, query, headers, auth,
-	// body, form, multipart, raw, as they are set. For set: the map. For
+	// instead of Spec. For request: method, url, path, account, query, headers,
+	// auth, body, form, multipart, raw, as they are set. For set: the map. For
 	// respond: status, headers, body. For emit: event, data, id. For call:
 	// input. For fail: message. For delay: for, until. For waitFor: event.
 	// For forEach: items. nil for the other kinds.
@@ -129,8 +130,10 @@ type Branch struct {
 
 // Pages is a compiled pagination.
 type Pages struct {
-	Items    *Value
-	NextPage *Value // nil: follow the Link header
+	Items    *Value // nil: the integration's
+	NextPage *Value // nil: follow the Link header, or the integration's
+	// Inherit says that the integration has the next page.
+	Inherit  bool
 	Until    *Value
 	MaxPages int
 	Partial  bool

@@ -223,6 +223,8 @@ func (c *compiler) checkRequest(r *schema.RequestStep, at *path) {
 		c.fail(at, "one-of", "", "a request has url or integration, not both")
 	case r.Path != "" && r.Integration == "":
 		c.fail(at.field("path"), "one-of", "write the whole address in url", "path goes with integration")
+	case r.Account != "" && r.Integration == "":
+		c.fail(at.field("account"), "one-of", "", "account goes with integration")
 	}
 	if r.Integration != "" && !dnsLabel.MatchString(r.Integration) {
 		c.fail(at.field("integration"), "invalid-name", nameAdvice(r.Integration), "%q can't be the name of an integration", r.Integration)

@@ -139,8 +139,11 @@ func (c *compiler) timeout(s *Step) time.Duration {
 	if d := c.spec.Defaults; d != nil && d.Timeout > 0 {
 		return time.Duration(d.Timeout)
 	}
-	if s.Kind == StepFunction {
+	switch {
+	case s.Kind == StepFunction:
 		return defaultFunctionTimeout
+	case s.Kind == StepRequest && s.Spec.Request.Integration != "":
+		return 0
 	}
 	return defaultRequestTimeout
 }
@@ -150,6 +153,7 @@ func (c *compiler) request(s *Step, r *schema.RequestStep, at *path, env *enviro
 	a.text("method", r.Method)
 	a.text("url", r.URL)
 	a.text("path", r.Path)
+	a.text("account", r.Account)
 	a.value("query", r.Query)
 	a.value("headers", r.Headers)
 	a.add("auth", c.requestAuth(r.Auth, at.field("auth"), env))
@@ -160,6 +164,7 @@ func (c *compiler) request(s *Step, r *schema.RequestStep, at *path, env *enviro
 	s.Args = a.done()
 	c.checkRequest(r, at)
 	if r.Pagination != nil {
+		c.checkPagination(r, at.field("pagination"))
 		s.Pages = c.pages(r.Pagination, at.field("pagination"), env)
 	}
 }
@@ -221,6 +226,19 @@ func (c *compiler) multipart(parts []schema.MultipartField, at *path, env *envir
 // defaultMaxPages bounds the pages that a request follows.
 const defaultMaxPages = 100
 
+// checkPagination checks that a request says how to page unless an integration
+// may.
+func (c *compiler) checkPagination(r *schema.RequestStep, at *path) {
+	if r.Integration != "" {
+		return
+	}
+	for name, missing := range map[string]bool{"items": r.Pagination.Items == "", "nextPage": r.Pagination.NextPage == nil} {
+		if missing {
+			c.fail(at, "missing-field", "", "pagination.%s is missing", name)
+		}
+	}
+}
+
 func (c *compiler) pages(p *schema.PaginationSpec, at *path, outer *environment) *Pages {
 	env := outer.with(map[string]nature.Nature{"response": responseNature(anyNature, false), "page": intNature})
 	pages := &Pages{MaxPages: p.MaxPages, Partial: p.OnError == "partial"}
@@ -233,7 +251,8 @@ func (c *compiler) pages(p *schema.PaginationSpec, at *path, outer *environment)
 		pages.Items = v
 	}
 	switch next := p.NextPage.(type) {
-	case nil: // reported as missing
+	case nil:
+		pages.Inherit = true
 	case string:
 		if next != "link" {
 			pages.NextPage = c.template(next, at.field("nextPage"), env)

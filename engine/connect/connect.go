@@ -6,6 +6,8 @@ import (
 	"paragon/engine/cache"
 	"paragon/schema"
 	"paragon/workflows"
+	"paragon/workflows/exchange"
+	"paragon/workflows/token"
 )
 
 // Caller is for whom an integration is called.
@@ -56,17 +58,24 @@ type Options struct {
 	// Credentials are those that users brought; nil for none, so that there are
 	// only those that integrations name themselves.
 	Credentials Credentials
+	// HTTP fetches the tokens of clients that act for themselves; nil for none.
+	HTTP *exchange.Client
 }
 
 // Connect finds targets. It is safe for concurrent use.
 type Connect struct {
 	config      Configuration
 	credentials Credentials
+	tokens      *token.Cache
 }
 
 // New makes a Connect.
 func New(o Options) *Connect {
-	return &Connect{config: o.Config, credentials: o.Credentials}
+	c := &Connect{config: o.Config, credentials: o.Credentials}
+	if o.HTTP != nil {
+		c.tokens = token.New(o.HTTP)
+	}
+	return c
 }
 
 // Target finds what a call needs. It fails with an *Error.
@@ -86,7 +95,7 @@ func (c *Connect) Target(ctx context.Context, who Caller) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.target(who, i.Integration, credential, brought)
+	return c.target(ctx, who, i.Integration, credential, brought)
 }
 
 // Refused is called after the far side's 401: it returns a target with another
@@ -95,12 +104,17 @@ func (c *Connect) Refused(ctx context.Context, t *Target) (*Target, error) {
 	switch {
 	case t.Integration.Auth() == workflows.AuthNone:
 		return nil, refuse(ReasonNoCredential, "integration %s sends no credential, and the API wants one", t.Caller.Integration)
+	case t.Integration.Auth() == workflows.AuthClientCredentials:
+		if err := c.renew(ctx, t); err != nil {
+			return nil, err
+		}
+		return c.target(ctx, t.Caller, t.Integration, t.credential, t.brought)
 	case t.brought:
 		credential, err := c.credentials.Refresh(ctx, t.Caller, t.Integration, t.credential)
 		if err != nil {
 			return nil, err
 		}
-		return c.target(t.Caller, t.Integration, credential, true)
+		return c.target(ctx, t.Caller, t.Integration, credential, true)
 	}
 	return nil, refuse(ReasonInvalid, "the API refuses the credential that integration %s names; look at its secrets", t.Caller.Integration)
 }

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -22,13 +23,15 @@ type Target struct {
 
 	header     map[string]string
 	credential *Credential
-	brought    bool
+	// brought says that the integration does not name the credential itself,
+	// fetched that its token was made just now.
+	brought, fetched bool
 	// secrets are texts that no log may show.
 	secrets []string
 }
 
 // target makes the target of a credential. It fails with an *Error.
-func (c *Connect) target(who Caller, i *workflows.Integration, credential *Credential, brought bool) (*Target, error) {
+func (c *Connect) target(ctx context.Context, who Caller, i *workflows.Integration, credential *Credential, brought bool) (*Target, error) {
 	t := &Target{Caller: who, Integration: i, credential: credential, brought: brought}
 	settings, wrong := i.Settings(credential.Settings)
 	if len(wrong) > 0 {
@@ -41,6 +44,11 @@ func (c *Connect) target(who Caller, i *workflows.Integration, credential *Crede
 	}
 	if t.header, err = i.Headers(settings); err != nil {
 		return nil, &Error{Reason: ReasonInvalid, Detail: "the settings of the credential make no header", Err: err}
+	}
+	if i.Auth() == workflows.AuthClientCredentials {
+		if err := c.fetch(ctx, t); err != nil {
+			return nil, err
+		}
 	}
 	return t, t.check()
 }

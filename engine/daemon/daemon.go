@@ -16,6 +16,7 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/config"
+	"paragon/engine/connect"
 	"paragon/engine/connect/users"
 	"paragon/engine/execution"
 	"paragon/engine/httpapi"
@@ -100,6 +101,7 @@ type Daemon struct {
 	cron      *schedule.Scheduler
 	worker    *execution.Worker
 	outbound  *exchange.Client
+	connect   *connect.Connect
 	sandbox   *function.Sandbox
 	http      *http.Server
 	served    chan error
@@ -237,7 +239,8 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	d.outbound = outbound.New(o.Outbound)
 	d.outbound.Transport = o.Tracer.Transport(d.outbound.Transport)
 	d.sandbox = function.NewSandbox(0)
-	performers := steps.New(d.outbound, d.sandbox)
+	d.connect = connect.New(connect.Options{Config: d.cache, HTTP: d.outbound})
+	performers := steps.New(d.outbound, d.sandbox, integrations{d.connect})
 	maps.Copy(performers, o.Performers)
 	var durably store.Runs
 	if o.Durable {

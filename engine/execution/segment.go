@@ -341,10 +341,6 @@ func (s *segment) drain() (over bool, err error) {
 	return true, enqueueJobs(s.w.writes, s.w.opts.Queue, ln, []job{{id: s.state.id, priority: s.state.start.priority()}})
 }
 
-// longestHere bounds, where a step sets no timeout, how long an attempt may take
-// that the segment waits for: it is the default of requests.
-const longestHere = 30 * time.Second
-
 // alone tells whether there is one attempt to make and nothing else can happen
 // in the run while it lasts but a wish to cancel: no other step's timer comes
 // due, and none waits for word from outside.
@@ -352,11 +348,8 @@ func (s *segment) alone(d interpret.Decision) bool {
 	if len(s.todo) != 1 || len(d.Events) > 0 || len(d.Calls) > 0 {
 		return false
 	}
-	limit := s.todo[0].Step.Timeout
-	if limit <= 0 {
-		limit = longestHere
-	}
-	return d.Wake.IsZero() || s.w.opts.Now().Add(limit).Before(d.Wake)
+	limit := s.todo[0].Step.Timeout // 0: an integration knows it
+	return d.Wake.IsZero() || limit > 0 && s.w.opts.Now().Add(limit).Before(d.Wake)
 }
 
 // performHere makes the one attempt that there is to make, in the segment's own

@@ -225,3 +225,12 @@ func redactQuery(query string, redact func(string) string) string {
 	}
 	return strings.Join(pairs, "&")
 }
+
+// Snippet is the beginning of a text on one line, for messages.
+func Snippet(text string, most int) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "�")), " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}

@@ -29,7 +29,7 @@ func Under(base *url.URL, path string) (*url.URL, error) {
 	for element := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
 		// A server may drop parameters (RFC 3986 section 3.3) before it resolves dots.
 		if name, _, _ := strings.Cut(element, ";"); name == "." || name == ".." {
-			return nil, errors.New("it can't climb with . or ..")
+			return nil, errors.New("it can't climb out of the base")
 		}
 	}
 	u := *base

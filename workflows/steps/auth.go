@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"paragon/workflows/exchange"
+	"paragon/workflows/token"
 )
 
 // buildAuth evaluates the step's credential. Texts that follow from it become
@@ -39,21 +40,21 @@ func (a *attempt) buildAuth(m *message) error {
 		a.redact.add(encoded)
 		m.header.Set("Authorization", "Basic "+encoded)
 	case auth.Bearer != nil:
-		token, err := eval("bearer", "token")
+		value, err := eval("bearer", "token")
 		if err != nil {
 			return err
 		}
-		if token == "" {
+		if value == "" {
 			return fatal("auth.bearer.token: it is empty")
 		}
-		if !exchange.ValidHeaderValue(token) {
+		if !exchange.ValidHeaderValue(value) {
 			return fatal("auth.bearer.token: it holds a line break or another control character")
 		}
-		a.redact.add(token)
-		m.header.Set("Authorization", "Bearer "+token)
+		a.redact.add(value)
+		m.header.Set("Authorization", "Bearer "+value)
 	case auth.OAuth2 != nil:
-		c := client{scope: strings.Join(auth.OAuth2.Scopes, " ")}
-		for field, to := range map[string]*string{"tokenUrl": &c.tokenURL, "clientId": &c.id, "clientSecret": &c.secret} {
+		c := token.Client{Scope: strings.Join(auth.OAuth2.Scopes, " ")}
+		for field, to := range map[string]*string{"tokenUrl": &c.URL, "clientId": &c.ID, "clientSecret": &c.Secret} {
 			s, err := eval("oauth2", field)
 			if err != nil {
 				return err
@@ -63,10 +64,10 @@ func (a *attempt) buildAuth(m *message) error {
 			}
 			*to = s
 		}
-		if _, err := parseURL(c.tokenURL); err != nil {
+		if _, err := parseURL(c.URL); err != nil {
 			return fatal("auth.oauth2.tokenUrl: %s", err)
 		}
-		a.redact.add(c.secret)
+		a.redact.add(c.Secret)
 		m.oauth = &c
 	}
 	return nil

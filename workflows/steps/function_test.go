@@ -15,7 +15,7 @@ func TestFunctionSteps(t *testing.T) {
 	defer sandbox.Close()
 	client := outbound.New(outbound.Settings{})
 	defer client.Close()
-	f := New(client, sandbox)[workflows.StepFunction]
+	f := New(client, sandbox, nil)[workflows.StepFunction]
 	run := func(source string, more ...func(*Call)) Outcome {
 		t.Helper()
 		c := Call{Step: step(t, map[string]any{"function": map[string]any{"source": source}}), Redact: redactSecrets,

@@ -39,7 +39,7 @@ func requests(t testing.TB) *Requests {
 	t.Helper()
 	c := outbound.New(outbound.Settings{AllowLoopback: true})
 	t.Cleanup(c.Close)
-	return NewRequests(c)
+	return NewRequests(c, nil)
 }
 
 const password = "pass word/+é"

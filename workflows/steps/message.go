@@ -12,6 +12,7 @@ import (
 
 	"paragon/workflows"
 	"paragon/workflows/exchange"
+	"paragon/workflows/token"
 )
 
 // message is what a step's expressions came to: everything of a request but
@@ -26,7 +27,7 @@ type message struct {
 	idempotencyKey string
 	// oauth is where the token comes from, nil for none; token is the last one
 	// that was sent.
-	oauth *client
+	oauth *token.Client
 	token string
 }
 
@@ -48,7 +49,7 @@ func (a *attempt) build() (*message, error) {
 	}
 	m.method = strings.ToUpper(method)
 	if !exchange.ValidHeaderName(m.method) || m.method == http.MethodConnect {
-		return nil, fatal("method: %q is not a method that can be sent", snippet(method, 20))
+		return nil, fatal("method: %q is not a method that can be sent", exchange.Snippet(method, 20))
 	}
 	if err := a.buildURL(m); err != nil {
 		return nil, err
@@ -66,12 +67,18 @@ func (a *attempt) build() (*message, error) {
 }
 
 func (a *attempt) buildURL(m *message) error {
-	text, err := a.call.Step.Args.Field("url").EvalString(a.call.Scope)
-	if err != nil {
-		return expression("url", err)
-	}
-	if m.url, err = parseURL(text); err != nil {
-		return fatal("url: %s", err)
+	if a.target != nil {
+		if err := a.buildTarget(m); err != nil {
+			return err
+		}
+	} else {
+		text, err := a.call.Step.Args.Field("url").EvalString(a.call.Scope)
+		if err != nil {
+			return expression("url", err)
+		}
+		if m.url, err = parseURL(text); err != nil {
+			return fatal("url: %s", err)
+		}
 	}
 	query, err := evalMap(a.call.Step.Args.Field("query"), a.call.Scope)
 	if err != nil {
@@ -126,7 +133,7 @@ func (a *attempt) buildHeaders(m *message) error {
 			return fatal("headers.%s: %s", name, err)
 		}
 		if !exchange.ValidHeaderName(name) {
-			return fatal("headers: %q is not a header name", snippet(name, 60))
+			return fatal("headers: %q is not a header name", exchange.Snippet(name, 60))
 		}
 		key := http.CanonicalHeaderKey(name)
 		if slices.Contains(connection, key) {
@@ -164,13 +171,18 @@ func (a *attempt) request(ctx context.Context, m *message) (*http.Request, error
 		req.Header.Set("Idempotency-Key", m.idempotencyKey)
 	}
 	if m.oauth != nil {
-		token, fetched, err := a.tokens.get(ctx, *m.oauth)
+		value, fetched, err := a.tokens.Get(ctx, *m.oauth)
 		if err != nil {
 			return nil, err
 		}
-		a.freshToken, m.token = fetched, token
-		a.redact.add(token)
-		req.Header.Set("Authorization", "Bearer "+token)
+		a.freshToken, m.token = fetched, value
+		a.redact.add(value)
+		req.Header.Set("Authorization", "Bearer "+value)
+	}
+	if a.target != nil {
+		if err := a.target.Authorize(req); err != nil {
+			return nil, fatal("%s", err)
+		}
 	}
 	return req, nil
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"paragon/schema"
 	"paragon/workflows/exchange"
+	"paragon/workflows/token"
 )
 
 // The types of RunError that performers use beside the kinds of exchange.
@@ -44,8 +44,16 @@ func outcome(ctx context.Context, err error, redact func(string) string) Outcome
 	}
 	var f *failure
 	var o *exchange.Error
+	var t *token.Error
+	var r *Refusal
 	out := Outcome{}
 	switch {
+	case errors.As(err, &r):
+		out.Err, out.Fatal = &schema.RunError{Type: r.Type, Status: r.Status, Message: r.Message}, !r.Passing
+	case errors.As(err, &t) && t.Status != 0:
+		out.Err = &schema.RunError{Type: errorHTTP, Status: t.Status, Message: t.Message}
+	case errors.As(err, &t):
+		out.Err = &schema.RunError{Type: errorResponse, Message: t.Message}
 	case errors.As(err, &f):
 		e := *f.err
 		out.Err, out.Fatal = &e, f.fatal
@@ -64,13 +72,4 @@ func outcome(ctx context.Context, err error, redact func(string) string) Outcome
 	}
 	out.Err.Message = redact(out.Err.Message)
 	return out
-}
-
-// snippet is the beginning of a text on one line, for messages.
-func snippet(text string, most int) string {
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "�")), " ")
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
 }

@@ -35,7 +35,10 @@ type collected struct {
 
 // pages follows the pages and collects their items.
 func (a *attempt) pages(ctx context.Context, m *message) ([]byte, error) {
-	spec := a.call.Step.Pages
+	spec, err := a.paging()
+	if err != nil {
+		return nil, err
+	}
 	most := spec.MaxPages
 	if most <= 0 {
 		most = defaultPages

@@ -10,6 +10,7 @@ import (
 
 	"paragon/schema"
 	"paragon/workflows/exchange"
+	"paragon/workflows/token"
 )
 
 const (
@@ -24,15 +25,16 @@ const (
 
 // Requests performs request steps.
 type Requests struct {
-	client *exchange.Client
-	tokens *tokens
-	clock  exchange.Clock
+	client       *exchange.Client
+	tokens       *token.Cache
+	clock        exchange.Clock
+	integrations Integrations
 }
 
-// NewRequests makes the performer of request steps.
-func NewRequests(client *exchange.Client) *Requests {
-	clock := client.Time()
-	return &Requests{client: client, tokens: newTokens(client, clock.Now), clock: clock}
+// NewRequests makes the performer of request steps; integrations may be nil, for
+// none.
+func NewRequests(client *exchange.Client, integrations Integrations) *Requests {
+	return &Requests{client: client, tokens: token.New(client), clock: client.Time(), integrations: integrations}
 }
 
 // Perform sends the request, follows its pages, and reads the answer. The
@@ -40,21 +42,27 @@ func NewRequests(client *exchange.Client) *Requests {
 func (r *Requests) Perform(ctx context.Context, call Call) Outcome {
 	spec := call.Step.Spec.Request
 	a := &attempt{Requests: r, call: call, spec: spec, redact: newRedactor(call.Redact)}
+	a.timeout = call.Step.Timeout
+	if a.timeout <= 0 {
+		a.timeout = defaultTimeout
+	}
+	own, cancel := r.clock.WithTimeout(ctx, a.timeout)
+	defer func() { cancel() }()
+	var err error
 	if spec.Integration != "" {
-		return outcome(ctx, fatal("request.integration: no integration %q is set up on this server", spec.Integration), a.redact.text)
+		if err = a.connect(own); err == nil && call.Step.Timeout <= 0 && a.target.Timeout() > 0 {
+			cancel()
+			a.timeout = a.target.Timeout()
+			own, cancel = r.clock.WithTimeout(ctx, a.timeout)
+		}
 	}
-	timeout := call.Step.Timeout
-	if timeout <= 0 {
-		timeout = defaultTimeout
+	var result []byte
+	if err == nil {
+		result, err = a.perform(own)
 	}
-	own, cancel := r.clock.WithTimeout(ctx, timeout)
-	defer cancel()
-	a.timeout = timeout
-
-	result, err := a.perform(own)
 	if err != nil {
 		if exchange.KindOf(err) == exchange.KindTimeout && own.Err() != nil || errors.Is(err, context.DeadlineExceeded) && exchange.KindOf(err) == "" {
-			err = &failure{err: &schema.RunError{Type: errorTimeout, Message: fmt.Sprintf("%s: no answer within %s", a.describe(), schema.Duration(timeout))}}
+			err = &failure{err: &schema.RunError{Type: errorTimeout, Message: fmt.Sprintf("%s: no answer within %s", a.describe(), schema.Duration(a.timeout))}}
 		}
 		out := outcome(ctx, err, a.redact.text)
 		out.RetryAfter, out.Request, out.Response = a.retryAfter, a.sent, a.got
@@ -74,6 +82,10 @@ type attempt struct {
 	method, url string
 	sent, got   *schema.HTTPRecord
 	retryAfter  time.Duration
+	// target is what a request to an integration needs, nil without one; renewed
+	// says that a 401 has had its second try.
+	target  Target
+	renewed bool
 	// freshToken says that the attempt itself fetched its token, so that a 401
 	// is not the token's age.
 	freshToken bool
@@ -102,8 +114,13 @@ func (a *attempt) exchange(ctx context.Context, m *message) (*exchange.Response,
 		return nil, err
 	}
 	if resp.Status == http.StatusUnauthorized && m.oauth != nil && !a.freshToken {
-		a.tokens.drop(ctx, *m.oauth, m.token)
+		a.tokens.Drop(ctx, *m.oauth, m.token)
 		if resp, err = a.send(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	if resp.Status == http.StatusUnauthorized && a.target != nil && !a.renewed {
+		if resp, err = a.renew(ctx, m, resp); err != nil {
 			return nil, err
 		}
 	}
@@ -165,7 +182,7 @@ func (a *attempt) statusError(resp *exchange.Response) error {
 		message += " " + text
 	}
 	if a.got != nil && len(resp.Body) > 0 {
-		message += ": " + snippet(a.got.Body, snippetLength)
+		message += ": " + exchange.Snippet(a.got.Body, snippetLength)
 	}
 	return &failure{err: &schema.RunError{Type: errorHTTP, Status: resp.Status, Message: message}}
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/mccutchen/go-httpbin/v2/httpbin"
 
 	"paragon/engine/outbound"
-	"paragon/schema"
 	"paragon/workflows"
 )
 
@@ -347,7 +346,7 @@ func TestFailuresOfTheNetwork(t *testing.T) {
 	}
 	wantError(t, perform(t, requests(t), map[string]any{"url": s.URL + "/bomb"}, nil), "tooLarge", false)
 
-	strict := NewRequests(outbound.New(outbound.Settings{}))
+	strict := NewRequests(outbound.New(outbound.Settings{}), nil)
 	out := perform(t, strict, map[string]any{"url": s.URL}, nil)
 	wantError(t, out, "blocked", true)
 
@@ -366,15 +365,4 @@ func TestTraceParentIsSent(t *testing.T) {
 	if h := (*got)[0].header.Get("Traceparent"); h != parent {
 		t.Error(h)
 	}
-}
-
-func TestIntegrationIsRefused(t *testing.T) {
-	call := Call{Step: step(t, map[string]any{"request": map[string]any{"url": "http://x/"}}), Scope: scope(nil)}
-	spec := *call.Step.Spec
-	spec.Request = &schema.RequestStep{Integration: "crm", Path: "/x"}
-	changed := *call.Step
-	changed.Spec = &spec
-	call.Step = &changed
-	out := requests(t).Perform(context.Background(), call)
-	wantError(t, out, "expression", true)
 }

@@ -82,7 +82,7 @@ func (a *attempt) json(resp *exchange.Response, media string) (any, error) {
 			said = fmt.Sprintf(" although its Content-Type is %s", media)
 		}
 		return nil, &failure{err: &schema.RunError{Type: errorResponse, Message: fmt.Sprintf(
-			"%s: %d: the body is not JSON%s: %s; it begins with %q", a.describe(), resp.Status, said, err, snippet(string(data[:min(len(data), 400)]), 60))}}
+			"%s: %d: the body is not JSON%s: %s; it begins with %q", a.describe(), resp.Status, said, err, exchange.Snippet(string(data[:min(len(data), 400)]), 60))}}
 	}
 	if !utf8.Valid(raw) {
 		raw = bytes.ToValidUTF8(raw, []byte("�"))

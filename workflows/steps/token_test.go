@@ -108,7 +108,7 @@ func TestTokenIsRenewed(t *testing.T) {
 	c := outbound.New(outbound.Settings{AllowLoopback: true})
 	c.Clock = shifted{exchange.System, func() time.Time { return time.Unix(1_000_000+now.Load(), 0) }}
 	defer c.Close()
-	r := NewRequests(c)
+	r := NewRequests(c, nil)
 	attempt := func() Outcome { return perform(t, r, s.step("s: cret"), nil) }
 	resultOf(t, attempt())
 	now.Store(3600 - 61)

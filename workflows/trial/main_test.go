@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func suiteOf(t testing.TB, sources ...workflows.Source) *Suite {
 	t.Helper()
 	docs, diags := workflows.Parse(sources...)
-	s := &Suite{Workflows: map[string]*workflows.Workflow{}}
+	s := &Suite{Workflows: map[string]*workflows.Workflow{}, Integrations: map[string]*workflows.Integration{}}
 	for i := range docs {
 		switch docs[i].Resource.Kind {
 		case schema.KindWorkflow:
@@ -27,6 +27,8 @@ func suiteOf(t testing.TB, sources ...workflows.Source) *Suite {
 			if wf != nil {
 				s.Workflows[wf.Name] = wf
 			}
+		case schema.KindIntegration:
+			s.Integrations[docs[i].Resource.Metadata.Name] = docs[i].Integration
 		case schema.KindWorkflowTest:
 			test, more := docs[i].CompileTest()
 			diags = append(diags, more...)

@@ -20,6 +20,9 @@ type Suite struct {
 	Tests []*workflows.Test
 	// Workflows are those under test and those that they call, by name.
 	Workflows map[string]*workflows.Workflow
+	// Integrations are those whose documents came along, by name. Requests to any
+	// other one go to https://NAME.integration.test.
+	Integrations map[string]*workflows.Integration
 	// Only selects cases by their names (test/case); nil takes all.
 	Only *regexp.Regexp
 	// Sandbox executes functions.
@@ -110,7 +113,7 @@ func (s *Suite) one(ctx context.Context, t *workflows.Test, tc *workflows.TestCa
 		r.Failures = append(r.Failures, failureOf(tc.Place.Field("given"), err))
 		return r
 	}
-	w := newWorld(ctx, s.Workflows, g, s.Sandbox)
+	w := newWorld(ctx, s, g)
 	o := w.start(wf, r)
 	if o == nil || len(w.broken) > 0 {
 		for _, f := range w.broken {

@@ -9,7 +9,6 @@ import (
 	"paragon/schema"
 	"paragon/workflows"
 	"paragon/workflows/exchange"
-	"paragon/workflows/function"
 	"paragon/workflows/steps"
 )
 
@@ -59,10 +58,10 @@ type attempt struct {
 	pending *happening
 }
 
-func newWorld(ctx context.Context, wfs map[string]*workflows.Workflow, g *given, sandbox *function.Sandbox) *world {
-	w := &world{ctx: ctx, workflows: wfs, given: g, clock: &clock{now: g.now}}
+func newWorld(ctx context.Context, s *Suite, g *given) *world {
+	w := &world{ctx: ctx, workflows: s.Workflows, given: g, clock: &clock{now: g.now}}
 	client := &exchange.Client{Transport: transport{w}, Clock: w.clock}
-	w.performers = steps.New(client, sandbox)
+	w.performers = steps.New(client, s.Sandbox, integrations(s.Integrations))
 	return w
 }
 

@@ -174,7 +174,7 @@ func (o *Options) suite() (*trial.Suite, error) {
 	if len(set.Tests) == 0 {
 		return nil, &command.Failure{Code: command.ExitInvalid, Err: errors.New("test: no document is a WorkflowTest"), Try: "`paragonctl explain workflowtest`, or `paragonctl test --record RUN` for a first one"}
 	}
-	return &trial.Suite{Tests: set.Tests, Workflows: set.Workflows}, nil
+	return &trial.Suite{Tests: set.Tests, Workflows: set.Workflows, Integrations: set.Integrations}, nil
 }
 
 // named reads the files that tests name and that were not read along.

@@ -18,9 +18,11 @@ import (
 type Set struct {
 	Files     []api.File
 	Documents []Document
-	// Workflows and Tests are those that compiled; workflows by name.
-	Workflows map[string]*workflows.Workflow
-	Tests     []*workflows.Test
+	// Workflows, Tests and Integrations are those that compiled; workflows and
+	// integrations by name.
+	Workflows    map[string]*workflows.Workflow
+	Tests        []*workflows.Test
+	Integrations map[string]*workflows.Integration
 	// Findings are what the check found, errors and warnings.
 	Findings []schema.Diagnostic
 }

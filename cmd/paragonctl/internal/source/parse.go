@@ -10,7 +10,7 @@ import (
 // Check parses the files, compiles their workflows and checks their tests. All
 // that is wrong with any of them is in the set's findings.
 func Check(files []api.File) *Set {
-	set := &Set{Files: files, Workflows: map[string]*workflows.Workflow{}}
+	set := &Set{Files: files, Workflows: map[string]*workflows.Workflow{}, Integrations: map[string]*workflows.Integration{}}
 	sources := make([]workflows.Source, len(files))
 	for i, f := range files {
 		sources[i] = workflows.Source{File: f.Name, Data: []byte(f.Content)}
@@ -26,6 +26,8 @@ func Check(files []api.File) *Set {
 			if wf != nil {
 				set.Workflows[wf.Name] = wf
 			}
+		case schema.KindIntegration:
+			set.Integrations[d.Resource.Metadata.Name] = d.Integration
 		case schema.KindWorkflowTest:
 			t, findings := d.CompileTest()
 			set.Findings = append(set.Findings, findings...)

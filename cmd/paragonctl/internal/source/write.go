@@ -48,6 +48,8 @@ func InOrder(r schema.Resource) json.RawMessage {
 		return inOrder[schema.WorkflowSpec](r.Spec)
 	case schema.KindSecret:
 		return inOrder[schema.SecretSpec](r.Spec)
+	case schema.KindIntegration:
+		return inOrder[schema.IntegrationSpec](r.Spec)
 	}
 	return r.Spec
 }

@@ -1,4 +1,4 @@
-package steps
+package token
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"paragon/schema"
 	"paragon/workflows/exchange"
 )
 
@@ -25,20 +24,40 @@ const (
 	longestToken = 16 << 10
 )
 
-// client is an OAuth2 client and what it asks for. It is the key of a token: a
+// Client is an OAuth2 client and what it asks for. It is the key of a token: a
 // secret that was rotated is another client.
-type client struct{ tokenURL, id, secret, scope string }
+type Client struct {
+	// URL is the token endpoint, ID and Secret are the client's, Scope is what it
+	// asks for as the endpoint wants it.
+	URL, ID, Secret, Scope string
+	// Auth says how the secret is sent: in the Authorization header (basic) or in
+	// the body (post); empty tries the one, then the other.
+	Auth string
+	// Params are further parameters of the request, encoded as a form.
+	Params string
+}
 
-// tokens fetches and keeps tokens of the client-credentials grant (RFC 6749
-// section 4.4). One request at a time is made for each client, however many
-// steps wait for it.
-type tokens struct {
+// Cache fetches and keeps tokens. It is safe for concurrent use and meant to be
+// shared.
+type Cache struct {
 	http *exchange.Client
-	now  func() time.Time
 
 	mu      sync.Mutex
-	entries map[client]*token
+	entries map[Client]*token
 }
+
+// Error is an answer of a token endpoint that has no token.
+type Error struct {
+	// Status is that of an answer other than 200; 0 when what it says can't be
+	// used.
+	Status int
+	// Message says which endpoint, and what is wrong. It holds no secret of the
+	// client's.
+	Message string
+}
+
+// Error is the message.
+func (e *Error) Error() string { return e.Message }
 
 // token is the state of one client. Whoever holds the turn may read and write
 // the rest.
@@ -49,12 +68,13 @@ type token struct {
 	secretInTheBody bool // the server does not take HTTP basic authentication
 }
 
-func newTokens(c *exchange.Client, now func() time.Time) *tokens {
-	return &tokens{http: c, now: now, entries: map[client]*token{}}
+// New makes a cache that fetches with a client, in that client's time.
+func New(c *exchange.Client) *Cache {
+	return &Cache{http: c, entries: map[Client]*token{}}
 }
 
 // entry finds or makes a client's entry, and takes the turn.
-func (t *tokens) entry(ctx context.Context, c client) (*token, error) {
+func (t *Cache) entry(ctx context.Context, c Client) (*token, error) {
 	t.mu.Lock()
 	e := t.entries[c]
 	if e == nil {
@@ -77,14 +97,15 @@ func (t *tokens) entry(ctx context.Context, c client) (*token, error) {
 	}
 }
 
-// get returns a token that is good for a while, and whether it was fetched now.
-func (t *tokens) get(ctx context.Context, c client) (value string, fetched bool, err error) {
+// Get returns a token that is good for a while, and whether it was fetched now.
+// It fails with an *Error, an *exchange.Error, or that of ctx.
+func (t *Cache) Get(ctx context.Context, c Client) (value string, fetched bool, err error) {
 	e, err := t.entry(ctx, c)
 	if err != nil {
 		return "", false, err
 	}
 	defer func() { <-e.turn }()
-	now := t.now()
+	now := t.http.Time().Now()
 	if e.value != "" && now.Before(e.renew) {
 		return e.value, false, nil
 	}
@@ -97,8 +118,8 @@ func (t *tokens) get(ctx context.Context, c client) (value string, fetched bool,
 	return e.value, true, nil
 }
 
-// drop forgets a token that the far side refused, unless it was replaced since.
-func (t *tokens) drop(ctx context.Context, c client, value string) {
+// Drop forgets a token that the far side refused, unless it was replaced since.
+func (t *Cache) Drop(ctx context.Context, c Client, value string) {
 	e, err := t.entry(ctx, c)
 	if err != nil {
 		return
@@ -112,12 +133,13 @@ func (t *tokens) drop(ctx context.Context, c client, value string) {
 // fetch asks the token endpoint. A server that does not take the credentials in
 // the Authorization header is asked again with them in the body (RFC 6749
 // section 2.3.1), and that is remembered.
-func (t *tokens) fetch(ctx context.Context, c client, e *token) error {
-	status, body, err := t.ask(ctx, c, e.secretInTheBody)
+func (t *Cache) fetch(ctx context.Context, c Client, e *token) error {
+	inBody := c.Auth == "post" || e.secretInTheBody
+	status, body, err := t.ask(ctx, c, inBody)
 	if err != nil {
 		return err
 	}
-	if !e.secretInTheBody && (status == http.StatusUnauthorized || status == http.StatusBadRequest) {
+	if c.Auth == "" && !inBody && (status == http.StatusUnauthorized || status == http.StatusBadRequest) {
 		again, other, err := t.ask(ctx, c, true)
 		if err == nil && again == http.StatusOK {
 			e.secretInTheBody = true
@@ -136,13 +158,11 @@ func (t *tokens) fetch(ctx context.Context, c client, e *token) error {
 	if status != http.StatusOK {
 		message := fmt.Sprintf("%s: %d %s", where, status, http.StatusText(status))
 		if reason := strings.TrimSpace(answer.Error + " " + answer.Description); reason != "" {
-			message += ": " + snippet(reason, snippetLength)
+			message += ": " + exchange.Snippet(reason, 200)
 		}
-		return &failure{err: &schema.RunError{Type: errorHTTP, Status: status, Message: message}}
+		return &Error{Status: status, Message: message}
 	}
-	bad := func(why string) error {
-		return &failure{err: &schema.RunError{Type: errorResponse, Message: where + ": " + why}}
-	}
+	bad := func(why string) error { return &Error{Message: where + ": " + why} }
 	switch {
 	case decodeErr != nil:
 		return bad("the answer is not the JSON of RFC 6749 section 5.1")
@@ -151,17 +171,17 @@ func (t *tokens) fetch(ctx context.Context, c client, e *token) error {
 	case len(answer.AccessToken) > longestToken || !exchange.ValidHeaderValue(answer.AccessToken):
 		return bad("the access_token can't be sent in a header")
 	case answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer"):
-		return bad(fmt.Sprintf("the token is of type %q, not bearer", snippet(answer.TokenType, 20)))
+		return bad(fmt.Sprintf("the token is of type %q, not bearer", exchange.Snippet(answer.TokenType, 20)))
 	}
 	lifetime := lifetime(answer.ExpiresIn)
-	now := t.now()
+	now := t.http.Time().Now()
 	e.value, e.expires = answer.AccessToken, now.Add(lifetime)
 	e.renew = e.expires.Add(-min(time.Minute, lifetime/5))
 	return nil
 }
 
-func tokenEndpoint(c client) string {
-	u, err := url.Parse(c.tokenURL)
+func tokenEndpoint(c Client) string {
+	u, err := url.Parse(c.URL)
 	if err != nil {
 		return "the token endpoint"
 	}
@@ -177,23 +197,27 @@ func lifetime(raw json.RawMessage) time.Duration {
 	return time.Duration(min(seconds, (365*24*time.Hour).Seconds()) * float64(time.Second))
 }
 
-func (t *tokens) ask(ctx context.Context, c client, inBody bool) (status int, body []byte, err error) {
-	form := url.Values{"grant_type": {"client_credentials"}}
-	if c.scope != "" {
-		form.Set("scope", c.scope)
+func (t *Cache) ask(ctx context.Context, c Client, inBody bool) (status int, body []byte, err error) {
+	form, err := url.ParseQuery(c.Params)
+	if err != nil {
+		return 0, nil, &Error{Message: "the parameters of the request for a token can't be read"}
+	}
+	form.Set("grant_type", "client_credentials")
+	if c.Scope != "" {
+		form.Set("scope", c.Scope)
 	}
 	if inBody {
-		form.Set("client_id", c.id)
-		form.Set("client_secret", c.secret)
+		form.Set("client_id", c.ID)
+		form.Set("client_secret", c.Secret)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.tokenURL, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return 0, nil, fatal("auth.oauth2.tokenUrl: the request can't be made")
+		return 0, nil, &Error{Message: "tokenUrl: the request can't be made"}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	if !inBody {
-		req.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(c.secret))
+		req.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret))
 	}
 	// A redirect would carry the credentials along.
 	resp, err := t.http.Do(ctx, req, exchange.Options{Timeout: tokenTimeout, MaxBody: 1 << 20, MaxRedirects: -1})

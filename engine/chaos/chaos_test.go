@@ -43,6 +43,7 @@ func TestChaos(t *testing.T) {
 }
 
 func TestScheduleIsMadeOfItsSeed(t *testing.T) {
+	t.Parallel()
 	a, b := schedule(7, time.Hour, 5), schedule(7, time.Hour, 5)
 	if !slices.Equal(a, b) {
 		t.Error("one seed made two schedules")

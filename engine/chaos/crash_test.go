@@ -14,6 +14,7 @@ const resumeWithin = 10 * time.Second
 const everything = "api,worker,scheduler,flusher"
 
 func TestUndisturbedRunsDoEverythingOnce(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,flusher")
 	c.start("worker", "worker")
@@ -24,6 +25,7 @@ func TestUndisturbedRunsDoEverythingOnce(t *testing.T) {
 }
 
 func TestKilledWorkersRunResumesWithoutRepeatingSteps(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,flusher")
 	first := c.start("first", "worker")
@@ -62,6 +64,7 @@ func TestKilledWorkersRunResumesWithoutRepeatingSteps(t *testing.T) {
 }
 
 func TestEveryRoleIsKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	doors := []*process{c.start("api-1", "api"), c.start("api-2", "api")}
 	c.start("flusher", "flusher")

@@ -14,6 +14,7 @@ import (
 // TestDamagedRunFails writes over parts of runs in Redis. They fail, say why,
 // and are in nobody's way.
 func TestDamagedRunFails(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,flusher")
 	c.apply(front, yamlOf(c.far, chain))

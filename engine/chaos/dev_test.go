@@ -15,6 +15,7 @@ import (
 // TestDevIsKilledUnderLoad kills `paragond dev`, whose Redis lives in its
 // memory: started again, it has every run that it acknowledged.
 func TestDevIsKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	far := newFarSide(t)
 	far.treats(func(o observation) answer { return answer{after: time.Duration(len(o.key)%2) * 100 * time.Millisecond} })
 	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
@@ -141,6 +142,7 @@ func checkDevSteps(t *testing.T, client *api.Client, far *farSide, s shape, id s
 // TestDevIsKilledAfterAnEnd kills `paragond dev` in the moment in which it says
 // that a run has ended: the run is not executed again.
 func TestDevIsKilledAfterAnEnd(t *testing.T) {
+	t.Parallel()
 	far := newFarSide(t)
 	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
 	t.Cleanup(p.cleanup)
@@ -201,6 +203,7 @@ spec:
 // that has a secret in a result: the run goes on with the secret, and not with
 // what history shows in its place.
 func TestDevIsKilledWithASecretInAResult(t *testing.T) {
+	t.Parallel()
 	far := newFarSide(t)
 	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
 	t.Cleanup(p.cleanup)

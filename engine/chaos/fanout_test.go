@@ -32,6 +32,7 @@ spec:
 // TestFanOutSpreadsOverWorkers executes a loop of 2,000 items on two workers,
 // of which one is killed in the middle, beside runs that want to be quick.
 func TestFanOutSpreadsOverWorkers(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,flusher")
 	first := c.start("first", "worker")
@@ -100,6 +101,7 @@ func TestFanOutSpreadsOverWorkers(t *testing.T) {
 
 // TestCanceledFanOutCancelsItsChunks cancels the run, and nothing more is done.
 func TestCanceledFanOutCancelsItsChunks(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", everything)
 	c.apply(front, fmt.Sprintf(wide, c.far.url()))

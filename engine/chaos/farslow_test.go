@@ -14,6 +14,7 @@ import (
 // TestFailingFarSideIsAskedAsOftenAsTheLogSays makes steps that run at the same
 // time fail and succeed in turns: no timer of one may disturb another.
 func TestFailingFarSideIsAskedAsOftenAsTheLogSays(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front, _ := split(c, chain, rest, fan, caller)
 	c.far.treats(func(o observation) answer {
@@ -39,6 +40,7 @@ spec:
 `
 
 func TestHungFarSideLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front, _ := split(c, chain)
 	silent := newFarSide(t)

@@ -13,6 +13,7 @@ import (
 // TestFrozenWorkerIsFenced lets two workers have one run: the first stands
 // still until its run was taken over, then goes on where it was.
 func TestFrozenWorkerIsFenced(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,flusher")
 	first := c.start("first", "worker")
@@ -67,6 +68,7 @@ func TestFrozenWorkerIsFenced(t *testing.T) {
 // TestJobsAreDeliveredTwice puts every run into the queue again and again,
 // whatever it does.
 func TestJobsAreDeliveredTwice(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front, _ := split(c, chain, rest, fan)
 	c.start("second", "worker")

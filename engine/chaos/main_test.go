@@ -22,6 +22,9 @@ var (
 // The goroutines of a toxiproxy whose link was cut in the middle end when their
 // buffers do, which nobody can wait for.
 func TestMain(m *testing.M) {
+	if of := os.Getenv(clockedEnv); of != "" {
+		os.Exit(runClocked(of))
+	}
 	servicetest.Main(m,
 		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
 		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/stream.(*ChanWriter).Write"))

@@ -34,6 +34,7 @@ spec:
 // TestReplayOfManySurvivesItsProcess kills the process that replays many runs,
 // twice: another one goes on, and each run is replayed once.
 func TestReplayOfManySurvivesItsProcess(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,flusher")
 	c.start("worker", "worker")
@@ -90,6 +91,7 @@ func TestReplayOfManySurvivesItsProcess(t *testing.T) {
 
 // TestCancelOfMany cancels what waits, and leaves the rest.
 func TestCancelOfMany(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,flusher")
 	c.start("worker", "worker")

@@ -12,6 +12,7 @@ import (
 )
 
 func TestPostgresIsDown(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{ownPostgres: true})
 	front, _ := split(c, chain, rest, fan)
 	l := c.load(4, 30*time.Millisecond, []*process{front}, chain, rest, fan)
@@ -35,6 +36,7 @@ func TestPostgresIsDown(t *testing.T) {
 }
 
 func TestFlusherIsKilledWhileItWrites(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,worker")
 	flusher := c.start("flusher", "flusher")
@@ -50,6 +52,7 @@ func TestFlusherIsKilledWhileItWrites(t *testing.T) {
 }
 
 func TestPostgresIsDownPastTheLogLimit(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,flusher", "--log-limit", "60000")
 	c.start("worker", "worker")

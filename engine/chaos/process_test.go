@@ -21,6 +21,8 @@ import (
 type process struct {
 	t    testing.TB
 	name string
+	// path is the program when it is not paragond itself.
+	path string
 	args []string
 	env  []string
 	dir  string
@@ -51,9 +53,11 @@ func (p *process) start() {
 
 // tryStart is start for times at which what the process needs may be away.
 func (p *process) tryStart(within time.Duration) error {
-	path, err := binary()
-	if err != nil {
-		return fmt.Errorf("build paragond: %w", err)
+	path, err := p.path, error(nil)
+	if path == "" {
+		if path, err = binary(); err != nil {
+			return fmt.Errorf("build paragond: %w", err)
+		}
 	}
 	g, err := theGuard()
 	if err != nil {

@@ -48,6 +48,7 @@ func merge(all ...map[string]ack) map[string]ack {
 }
 
 func TestRedisRestarts(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front, _ := split(c, chain, rest, fan)
 	l := c.load(4, 30*time.Millisecond, []*process{front}, chain, rest, fan)
@@ -67,6 +68,7 @@ func TestRedisRestarts(t *testing.T) {
 }
 
 func TestRedisStandsStill(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front, _ := split(c, chain, rest, fan)
 	l := c.load(4, 30*time.Millisecond, []*process{front}, chain, rest, fan)
@@ -84,6 +86,7 @@ func TestRedisStandsStill(t *testing.T) {
 }
 
 func TestConnectionsToRedisAreCut(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front, worker := split(c, chain, rest, fan)
 	other := c.start("other", "worker")
@@ -116,6 +119,7 @@ func TestConnectionsToRedisAreCut(t *testing.T) {
 }
 
 func TestRepliesOfRedisAreLost(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front, _ := split(c, chain, rest, fan, caller, listener, speaker)
 	l := c.load(4, 30*time.Millisecond, []*process{front}, chain, rest, fan, caller, listener)
@@ -132,6 +136,7 @@ func TestRepliesOfRedisAreLost(t *testing.T) {
 }
 
 func TestRedisComesBackEmpty(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{volatile: true})
 	front, _ := split(c, kept, keptCaller, chain)
 	// Some runs are in the middle of a step when everything is lost.

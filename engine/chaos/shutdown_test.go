@@ -12,6 +12,7 @@ import (
 // TestTermDrainsAWorker ends a worker with SIGTERM while its runs are in the
 // middle of a step.
 func TestTermDrainsAWorker(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		drain time.Duration
@@ -75,6 +76,7 @@ func TestTermDrainsAWorker(t *testing.T) {
 // TestTermTakesReadinessFirst ends the process that answers while triggers
 // come in: it says that it is not ready before it refuses any.
 func TestTermTakesReadinessFirst(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front, _ := split(c, chain)
 	other := c.start("other", "api")
@@ -106,6 +108,7 @@ func TestTermTakesReadinessFirst(t *testing.T) {
 // TestTermGivesBackWhatWasNotHeardOf ends a worker while replies of Redis are
 // lost: it may have claimed runs that it does not know of.
 func TestTermGivesBackWhatWasNotHeardOf(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	front := c.start("front", "api,scheduler,flusher")
 	first := c.start("first", "worker", "--drain", "3s")

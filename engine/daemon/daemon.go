@@ -75,7 +75,10 @@ type Options struct {
 	// Tracer records requests and runs; nil records nothing. It is the caller's
 	// to stop, after the daemon.
 	Tracer *tracing.Tracer
-	Log    *slog.Logger
+	// Now is the clock by which runs are accepted, executed and woken. Default
+	// time.Now.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Daemon is a running process.
@@ -186,7 +189,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		}
 		svc := execution.NewService(execution.ServiceOptions{
 			Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: runs, Steering: steering,
-			AlwaysDurable: o.Durable, Settle: d.settle(), LogLimit: o.LogLimit, Tracer: o.Tracer, Log: d.log,
+			AlwaysDurable: o.Durable, Settle: d.settle(), LogLimit: o.LogLimit, Now: o.Now, Tracer: o.Tracer, Log: d.log,
 		})
 		if err := svc.Start(ctx); err != nil {
 			return fmt.Errorf("start the run service: %w", err)
@@ -217,12 +220,12 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		}
 	}
 	if d.has(RoleScheduler) {
-		k := execution.NewKeeper(execution.KeeperOptions{Redis: o.Redis, Lanes: o.Lanes, Queue: d.queue, Log: d.log})
+		k := execution.NewKeeper(execution.KeeperOptions{Redis: o.Redis, Lanes: o.Lanes, Queue: d.queue, Now: o.Now, Log: d.log})
 		if err := k.Start(ctx); err != nil {
 			return fmt.Errorf("start the keeper: %w", err)
 		}
 		d.keeper = k
-		s := schedule.New(schedule.Options{Redis: o.Redis, Config: d.cache, Runs: d.service, Log: d.log})
+		s := schedule.New(schedule.Options{Redis: o.Redis, Config: d.cache, Runs: d.service, Now: o.Now, Log: d.log})
 		if err := s.Start(ctx); err != nil {
 			return fmt.Errorf("start the cron scheduler: %w", err)
 		}
@@ -248,7 +251,7 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	}
 	w := execution.NewWorker(execution.WorkerOptions{
 		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: durably, Settle: d.settle(),
-		Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Stats: d.stats, Tracer: o.Tracer, Log: d.log,
+		Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Stats: d.stats, Now: o.Now, Tracer: o.Tracer, Log: d.log,
 	})
 	if err := w.Start(ctx); err != nil {
 		return fmt.Errorf("start the worker: %w", err)

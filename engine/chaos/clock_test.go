@@ -1,0 +1,156 @@
+package chaos_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"paragon/engine/daemon"
+	"paragon/engine/outbound"
+	"paragon/engine/queue"
+	"paragon/engine/seal"
+	"paragon/engine/store/postgres"
+)
+
+// clockedEnv holds, as JSON, what a process of this test binary is that has a
+// clock of its own: nothing sets the clock that a Go program reads but the
+// machine's, so the process brings one along.
+const clockedEnv = "PARAGON_CHAOS_CLOCKED"
+
+type clocked struct {
+	Roles                []daemon.Role
+	Redis, Postgres, Key string
+}
+
+// The clock of such a process jumps at these signals: far beyond the timeout of
+// a step, and never so far that a run's own would be over, which is the wall
+// clock's to say.
+const (
+	forward, back = syscall.SIGUSR1, syscall.SIGUSR2
+	leap          = 4 * time.Minute
+)
+
+// runClocked is the process, until it is told to end.
+func runClocked(of string) int {
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	if err := serveClocked(of, log); err != nil {
+		log.Error("serve", "error", err)
+		return 1
+	}
+	return 0
+}
+
+func serveClocked(of string, log *slog.Logger) error {
+	var c clocked
+	if err := json.Unmarshal([]byte(of), &c); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	jumps := make(chan os.Signal, 16)
+	signal.Notify(jumps, forward, back)
+	var ahead atomic.Int64
+	opts := daemon.Options{
+		Roles: c.Roles, Lanes: lanes, Outbound: outbound.Settings{AllowLoopback: true}, Log: log,
+		Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+	}
+	var err error
+	if opts.Keyring, err = seal.LoadKeyring(seal.Source{File: c.Key}); err != nil {
+		return err
+	}
+	if c.Postgres != "" {
+		db, err := postgres.Open(ctx, c.Postgres)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		opts.Store = db
+	}
+	if opts.Redis, err = queue.NewRedis("redis://"+c.Redis, queue.RedisOptions{}); err != nil {
+		return err
+	}
+	defer opts.Redis.Close()
+	if opts.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return err
+	}
+	d, err := daemon.Start(ctx, opts)
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "address", d.Addr().String())
+	for ctx.Err() == nil {
+		select {
+		case sig := <-jumps:
+			by := leap
+			if sig == back {
+				by = -leap
+			}
+			log.Info("the clock jumps", "ahead", time.Duration(ahead.Add(int64(by))))
+		case <-ctx.Done():
+		}
+	}
+	end, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return d.Stop(end)
+}
+
+// startClocked starts a process of roles whose clock the test moves.
+func (c *cluster) startClocked(name, pgURL string, roles ...daemon.Role) *process {
+	c.t.Helper()
+	self, err := os.Executable()
+	c.must(err)
+	of, err := json.Marshal(clocked{Roles: roles, Redis: c.redis.Addr, Postgres: pgURL, Key: c.keyFile()})
+	c.must(err)
+	p := &process{t: c.t, name: name, dir: c.dir, path: self, env: []string{clockedEnv + "=" + string(of)}}
+	c.t.Cleanup(p.cleanup)
+	c.processes = append(c.processes, p)
+	p.start()
+	return p
+}
+
+// TestClocksJump moves the clocks of a worker and of the process that keeps the
+// queues by minutes, forward and back, while runs go on: no claim is taken from
+// who has it, and nothing is done twice. Then the worker whose clock is wrong
+// is killed, and another finishes what it had.
+func TestClocksJump(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, options{})
+	front := c.startClocked("front", c.pgURL, daemon.RoleAPI, daemon.RoleScheduler, daemon.RoleFlusher)
+	odd := c.startClocked("odd", "", daemon.RoleWorker)
+	c.start("steady", "worker")
+	c.apply(front, yamlOf(c.far, chain, kept))
+	c.far.treats(func(observation) answer { return answer{after: 30 * time.Millisecond} })
+	client := c.client(front)
+	acked := map[string]ack{}
+	jump := []syscall.Signal{forward, forward, back, back, back, forward}
+	for i := range 120 {
+		s := []shape{chain, kept}[i%2]
+		key := fmt.Sprintf("run-%d", i)
+		acked[key] = ack{id: c.trigger(client, s.name, key).ID, shape: s}
+		switch i % 20 {
+		case 5:
+			odd.signal(jump[i/20])
+		case 15:
+			front.signal(jump[len(jump)-1-i/20])
+		}
+	}
+	c.check(acked, expectation{calm: true, once: true})
+
+	odd.signal(forward)
+	for i := range 40 {
+		key := fmt.Sprintf("late-%d", i)
+		acked[key] = ack{id: c.trigger(client, chain.name, key).ID, shape: chain}
+		if i == 20 {
+			odd.kill()
+		}
+	}
+	c.check(acked, expectation{})
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 var (
 	chaosFor  = flag.Duration("chaos.for", time.Minute, "how long TestChaos breaks things")
+	chaosFrom = flag.String("chaos.from", "", "the paragond that TestRollingUpgrade begins with; none takes this one under another version")
 	chaosSeed = flag.Uint64("chaos.seed", 1, "what TestChaos' schedule is made from; 0 takes one from the clock")
 )
 
@@ -35,17 +37,20 @@ func long() bool { return *chaosFor >= 5*time.Minute }
 
 // binary builds paragond, once a test process, with the race detector when the
 // tests have it, and returns its path.
-var binary = sync.OnceValues(func() (string, error) {
+var binary = sync.OnceValues(func() (string, error) { return buildAs("paragond") })
+
+// buildAs builds paragond under a name, with more flags of the linker.
+func buildAs(name string, flags ...string) (string, error) {
 	guard, err := theGuard()
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(guard.dir, "paragond")
-	args := []string{"build", "-o", path}
+	path := filepath.Join(guard.dir, name)
+	args := []string{"build", "-o", path, "-ldflags", strings.Join(flags, " ")}
 	if raceEnabled {
 		args = append(args, "-race")
 	}
 	cmd := exec.Command("go", append(args, "paragon/cmd/paragond")...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return path, cmd.Run()
-})
+}

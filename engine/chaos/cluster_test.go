@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +65,8 @@ type options struct {
 	replica bool
 	// volatile lets Redis forget all when it restarts.
 	volatile bool
+	// by makes the schema and the first key; "" does so in this process.
+	by string
 }
 
 func newCluster(t testing.TB, o options) *cluster {
@@ -94,16 +99,21 @@ func newCluster(t testing.TB, o options) *cluster {
 	c.pool, err = pgxpool.New(t.Context(), c.pgURL)
 	c.must(err)
 	t.Cleanup(c.pool.Close)
-	c.prepare()
+	c.prepare(o.by)
 	return c
 }
 
 // prepare makes the schema, a master key and an owner's key.
-func (c *cluster) prepare() {
+func (c *cluster) prepare(by string) {
 	c.t.Helper()
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails: crypto/rand ends the process itself
 	c.must(os.WriteFile(c.keyFile(), []byte(base64.StdEncoding.EncodeToString(secret)+"\n"), 0o600))
+	if by != "" {
+		c.command(by, "migrate", "--postgres", c.pgURL)
+		c.token = c.command(by, "bootstrap", "--postgres", c.pgURL, "--redis", "redis://"+c.redis.Addr, "--master-key-file", c.keyFile())
+		return
+	}
 	keyring, err := seal.LoadKeyring(seal.Source{File: c.keyFile()})
 	c.must(err)
 	db, err := postgres.Open(c.t.Context(), c.pgURL)
@@ -113,6 +123,18 @@ func (c *cluster) prepare() {
 	svc := config.New(config.Options{Store: db, Redis: c.rdb, Keyring: keyring})
 	c.token, err = svc.Bootstrap(c.t.Context(), schema.DefaultProject)
 	c.must(err)
+}
+
+// command runs a paragond to its end and returns what it prints.
+func (c *cluster) command(path string, args ...string) string {
+	c.t.Helper()
+	out, err := exec.CommandContext(c.t.Context(), path, args...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		c.t.Fatalf("%s: %v: %s", args[0], err, exit.Stderr)
+	}
+	c.must(err)
+	return strings.TrimSpace(string(out))
 }
 
 func (c *cluster) keyFile() string { return filepath.Join(c.dir, "master.key") }

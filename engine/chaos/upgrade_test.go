@@ -11,14 +11,17 @@ import (
 // an earlier version; by default both are this one.
 func TestRollingUpgrade(t *testing.T) {
 	t.Parallel()
-	from := *chaosFrom
+	from, err := *chaosFrom, error(nil)
 	if from == "" {
-		var err error
 		if from, err = buildAs("paragond-before", "-X", "paragon/schema/api/buildinfo.version=v0.0.1-before"); err != nil {
 			t.Fatalf("build the version before: %v", err)
 		}
 	}
-	c := newCluster(t, options{})
+	to, err := binary()
+	if err != nil {
+		t.Fatalf("build paragond: %v", err)
+	}
+	c := newCluster(t, options{by: from})
 	var fleet []*process
 	for _, roles := range []string{"worker", "scheduler,flusher", "api"} {
 		for _, name := range []string{"one", "two"} {
@@ -32,12 +35,14 @@ func TestRollingUpgrade(t *testing.T) {
 	c.apply(doors[0], yamlOf(c.far, chain, kept, rest, fan))
 	before := c.versionOf(doors[0])
 	l := c.load(4, 20*time.Millisecond, doors, chain, kept, rest, fan)
+	l.await(t, 20, time.Minute)
+	c.command(to, "migrate", "--postgres", c.pgURL)
 	for _, p := range fleet {
 		l.await(t, 20, time.Minute)
 		if err := p.stop(time.Minute); err != nil {
 			t.Errorf("%s did not end well: %v", p.name, err)
 		}
-		p.path = "" // this version
+		p.path = to
 		p.start()
 	}
 	l.await(t, 40, time.Minute)

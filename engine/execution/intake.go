@@ -210,15 +210,20 @@ func (in *intake) writeRedis(ctx context.Context, d *draft) (accepted, error) {
 		}
 		fields = append(fields, prefixStep+d.history[i].Path, string(rec))
 	}
-	idem := d.idem
-	if idem != "" {
+	idem, keep := d.idem, time.Duration(0)
+	switch {
+	case idem != "":
 		idem = d.start.Project + "/" + d.start.Workflow + "/" + idem
+	case d.start.Durability == schema.DurabilityStore:
+		// Others may put it into Redis, too, when it is not there yet: whoever is
+		// late by more than the run takes must not begin it again.
+		idem, keep = d.id, lateTTL
 	}
 	ln := in.ledger.lane(d.id)
 	if ln == nil {
 		return accepted{}, fmt.Errorf("run %s belongs to a lane that does not exist here", d.id)
 	}
-	return ln.accepts.Do(ctx, acceptance{id: d.id, project: d.start.Project, priority: d.start.priority(), idem: idem, limits: d.limits, fields: fields})
+	return ln.accepts.Do(ctx, acceptance{id: d.id, project: d.start.Project, priority: d.start.priority(), idem: idem, keep: keep, limits: d.limits, fields: fields})
 }
 
 // acceptDurably writes runs to the store. The answer to a run whose

@@ -99,8 +99,9 @@ type acceptance struct {
 	project  string
 	priority schema.Priority
 	idem     string
-	limits   []any // words of accept.lua
-	fields   []any // field, value, …
+	keep     time.Duration // how long idem stands for the run; 0: idempotencyTTL
+	limits   []any         // words of accept.lua
+	fields   []any         // field, value, …
 }
 
 // accepted answers an acceptance.
@@ -123,15 +124,23 @@ const (
 	acceptLimited = 5
 )
 
-// idempotencyTTL is how long an idempotency key answers with its run.
-const idempotencyTTL = 24 * time.Hour
+const (
+	// idempotencyTTL is how long an idempotency key answers with its run.
+	idempotencyTTL = 24 * time.Hour
+	// lateTTL is how late an acceptance may come after the run that it is of.
+	lateTTL = 10 * time.Minute
+)
 
 func (l *ledger) acceptAll(ctx context.Context, ln *lane, reqs []acceptance) ([]accepted, error) {
 	args := make([]any, 0, 2+len(reqs)*12)
 	args = append(args, ms(l.now()), l.logLimit)
 	for i := range reqs {
 		r := &reqs[i]
-		args = append(args, r.id, queueWord(r.priority, r.project), r.idem, int(idempotencyTTL.Seconds()), len(r.limits))
+		keep := r.keep
+		if keep == 0 {
+			keep = idempotencyTTL
+		}
+		args = append(args, r.id, queueWord(r.priority, r.project), r.idem, int(keep.Seconds()), len(r.limits))
 		args = append(args, r.limits...)
 		args = append(args, len(r.fields)/2)
 		args = append(args, r.fields...)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"paragon/engine/cache"
+	"paragon/engine/logs"
 	"paragon/engine/store"
 	"paragon/schema"
 )
@@ -97,6 +98,15 @@ func (r *Rebuilder) check(ctx context.Context) error {
 	// Before the runs are there, so that none begins that is to be held.
 	if err := r.service.applyPauses(ctx); err != nil {
 		return err
+	}
+	// Before the store is asked what it knows of the runs: rows that a flusher
+	// has read and not written yet must not come after.
+	streams := make([]string, r.service.opts.Lanes)
+	for lane := range streams {
+		streams[lane] = logs.StreamKey(lane)
+	}
+	if err := r.service.opts.Store.FenceLog(ctx, streams); err != nil {
+		return fmt.Errorf("fence the log: %w", err)
 	}
 	restored, err := r.restore(ctx, 0)
 	if err != nil {

@@ -227,6 +227,12 @@ func TestAccept(t *testing.T) {
 		if ttl, err := b.rdb.TTL(t.Context(), b.lane().key+":idem:key").Result(); err != nil || ttl <= 23*time.Hour || ttl > idempotencyTTL {
 			t.Errorf("the key is kept for %v (%v)", ttl, err)
 		}
+		// A call that is so late that the run has ended and gone begins nothing.
+		b.must(b.rdb.Del(t.Context(), b.lane().key+":run:"+id).Err())
+		if got := b.accept(acceptance{id: id, idem: "key"}); got.code != acceptKnown || got.id != id {
+			t.Errorf("the same call after the run: %+v", got)
+		}
+		b.expect(id, "")
 	})
 }
 

@@ -91,9 +91,9 @@ func (f *Flusher) Stop(ctx context.Context) error {
 }
 
 func (f *Flusher) drain(ctx context.Context, lane int) error {
-	position, err := f.opts.Store.LogPosition(ctx, StreamKey(lane))
+	mark, err := f.opts.Store.LogPosition(ctx, StreamKey(lane))
 	for n, known := 1, true; err == nil && known && n > 0; {
-		n, position, known, err = f.flush(ctx, lane, position)
+		n, mark, known, err = f.flush(ctx, lane, mark)
 	}
 	return err
 }
@@ -112,31 +112,31 @@ const tidyEvery = 30 * time.Second
 func (f *Flusher) follow(ctx context.Context, lane int) {
 	var pause time.Duration
 	var tidied time.Time
-	for known, position := false, ""; ; {
+	for known, mark := false, (store.LogMark{}); ; {
 		if !sleep(ctx, pause) {
 			return
 		}
 		n, err := 0, error(nil)
 		if !known {
-			position, err = f.opts.Store.LogPosition(ctx, StreamKey(lane))
+			mark, err = f.opts.Store.LogPosition(ctx, StreamKey(lane))
 			known = err == nil
 		}
 		if known && time.Since(tidied) > tidyEvery {
-			if err = f.tidy(ctx, lane, position); err == nil {
+			if err = f.tidy(ctx, lane, mark.Position); err == nil {
 				tidied = time.Now()
 			}
 		}
 		if err == nil {
-			err = f.await(ctx, lane, position)
+			err = f.await(ctx, lane, mark.Position)
 		}
 		if err == nil && sleep(ctx, f.opts.Interval) {
-			n, position, known, err = f.flush(ctx, lane, position)
+			n, mark, known, err = f.flush(ctx, lane, mark)
 		}
 		if ctx.Err() != nil {
 			return
 		}
 		for err == nil && n >= f.opts.BatchRows { // more is there
-			n, position, known, err = f.flush(ctx, lane, position)
+			n, mark, known, err = f.flush(ctx, lane, mark)
 		}
 		if err != nil {
 			tidied = time.Time{} // what was written may not have been removed
@@ -197,13 +197,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // rows of one group commit.
 const entriesAtOnce = 64
 
-// flush writes one batch of a lane after a position. It returns its rows, the
-// new position, and whether that is known: it is not when another flusher was
-// first.
-func (f *Flusher) flush(ctx context.Context, lane int, from string) (rows int, position string, known bool, err error) {
-	batch := store.LogBatch{Stream: StreamKey(lane), From: from, To: from}
+// flush writes one batch of a lane after a mark. It returns its rows, the new
+// mark, and whether that is known: it is not when another flusher was first, or
+// Redis has lost its memory since the rows were read.
+func (f *Flusher) flush(ctx context.Context, lane int, from store.LogMark) (rows int, mark store.LogMark, known bool, err error) {
+	batch := store.LogBatch{Stream: StreamKey(lane), From: from.Position, To: from.Position, Fence: from.Fence}
 	bytes, err := f.read(ctx, lane, &batch, "+", f.opts.BatchRows)
-	if err != nil || batch.To == from {
+	if err != nil || batch.To == from.Position {
 		return 0, from, true, err
 	}
 	applied, err := f.opts.Store.WriteLog(ctx, batch)
@@ -212,7 +212,7 @@ func (f *Flusher) flush(ctx context.Context, lane int, from string) (rows int, p
 	}
 	rows = len(batch.Runs) + len(batch.Steps)
 	f.rows.Add(int64(rows))
-	return rows, batch.To, true, f.forget(ctx, lane, &batch, bytes)
+	return rows, store.LogMark{Position: batch.To, Fence: from.Fence}, true, f.forget(ctx, lane, &batch, bytes)
 }
 
 // unknownPosition as From lets forget count the bytes itself.

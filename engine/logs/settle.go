@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"paragon/engine/batch"
+	"paragon/engine/store"
 )
 
 // settler writes a lane's log for those who wait for it: they share round
@@ -14,17 +15,17 @@ type settler = batch.Group[struct{}, struct{}]
 const maxSettled = 1 << 16
 
 func (f *Flusher) newSettler(lane int) *settler {
-	position, known := "", false
+	mark, known := store.LogMark{}, false
 	return batch.NewGroup(maxSettled, 1, func(ctx context.Context, calls []struct{}) (done []struct{}, err error) {
 		// Less than a full batch reached the end of the log. Another flusher that
 		// was first has written a part: then it is read from where that ends.
 		for n := f.opts.BatchRows; !known || n >= f.opts.BatchRows; {
 			if !known {
-				if position, err = f.opts.Store.LogPosition(ctx, StreamKey(lane)); err != nil {
+				if mark, err = f.opts.Store.LogPosition(ctx, StreamKey(lane)); err != nil {
 					return nil, err
 				}
 			}
-			n, position, known, err = f.flush(ctx, lane, position)
+			n, mark, known, err = f.flush(ctx, lane, mark)
 			if err != nil {
 				known = false
 				return nil, err

@@ -266,15 +266,20 @@ type Runs interface {
 	// WriteLog writes a batch of the log in one transaction with the stream's
 	// new position: exactly once, however often it is called. It writes
 	// nothing, and says so with applied false, unless the stored position is
-	// batch.From (empty: none yet). Rows of runs that ended remove their
+	// batch.From (empty: none yet), and the fence is batch.Fence. Rows of runs that ended remove their
 	// accepted rows. A run that is there already stays as it ended first; a
 	// step record that is there already is replaced: after a loss of Redis a run
 	// may be executed again. A run's id must have the form of one
 	// (schema.RunIDTime).
 	WriteLog(ctx context.Context, batch LogBatch) (applied bool, err error)
-	// LogPosition is the position that a stream is written up to, empty for a
-	// new stream.
-	LogPosition(ctx context.Context, stream string) (string, error)
+	// LogPosition is where a stream is written up to; the zero mark for a new
+	// stream.
+	LogPosition(ctx context.Context, stream string) (LogMark, error)
+	// FenceLog keeps out batches of the streams that were read before: those
+	// that are being written are waited for, and WriteLog refuses those that
+	// come after. It is called when Redis has lost its memory, before runs are
+	// executed again: what was read of them and not written is void.
+	FenceLog(ctx context.Context, streams []string) error
 
 	// Run returns a run, or ErrNotFound.
 	Run(ctx context.Context, project, id string) (*schema.Run, error)
@@ -300,11 +305,21 @@ type AcceptedRun struct {
 	Meta json.RawMessage
 }
 
+// LogMark is how far a stream is written.
+type LogMark struct {
+	// Position is that of the last entry; empty for none.
+	Position string
+	// Fence is how often the stream was fenced off.
+	Fence int64
+}
+
 // LogBatch is a piece of one log stream.
 type LogBatch struct {
 	Stream string
 	// From and To are the stream's position before and after the batch.
 	From, To string
+	// Fence is that of the mark from which the batch was read.
+	Fence int64
 	// Runs holds ended runs, each once in the whole stream.
 	Runs []schema.Run
 	// Steps holds step records with the run that they belong to.

@@ -80,9 +80,12 @@ while i <= #ARGV do
   local key = prefix .. 'run:' .. id
   local taken = idem ~= '' and redis.call('GET', prefix .. 'idem:' .. idem)
   local code, more, start, place = 1, '', 0, nil
-  if taken and taken ~= id then
+  local there = redis.call('EXISTS', key) == 1
+  if taken and (taken ~= id or not there) then
+    -- Another run has the key; or this one was accepted before, and has ended
+    -- and gone meanwhile: a call can be late by more than a run takes.
     code, id = 2, taken
-  elseif redis.call('EXISTS', key) == 1 then
+  elseif there then
     -- The same call again, after a lost reply.
     if redis.call('HGET', key, 'st') == 'waiting' then code = 3 end
   elseif full then

@@ -175,7 +175,9 @@ func TestServerLost(t *testing.T) {
 					t.Errorf("batch %d: %v; want ErrUnavailable", n, err)
 					return
 				}
-				if position, err = s.LogPosition(t.Context(), "s"); err == nil {
+				var mark store.LogMark
+				if mark, err = s.LogPosition(t.Context(), "s"); err == nil {
+					position = mark.Position
 					break
 				}
 			}

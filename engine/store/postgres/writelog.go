@@ -86,7 +86,7 @@ func (s *Store) writeLog(ctx context.Context, tx pgx.Tx, batch store.LogBatch, d
 func lockForWrite(ctx context.Context, tx pgx.Tx, batch store.LogBatch, days []day) error {
 	var locks pgx.Batch
 	locks.Queue(`INSERT INTO log_positions (stream, position) VALUES ($1, '') ON CONFLICT (stream) DO NOTHING`, batch.Stream)
-	locks.Queue(`SELECT position FROM log_positions WHERE stream = $1 FOR UPDATE`, batch.Stream)
+	locks.Queue(`SELECT position, fence FROM log_positions WHERE stream = $1 FOR UPDATE`, batch.Stream)
 	starts, projects := dayColumns(days)
 	// Retention deletes such a row before it deletes the day's, so a row that
 	// is locked here keeps the partitions in place until the commit.
@@ -98,11 +98,11 @@ func lockForWrite(ctx context.Context, tx pgx.Tx, batch store.LogBatch, days []d
 	if _, err := results.Exec(); err != nil {
 		return err
 	}
-	var position string
-	if err := results.QueryRow().Scan(&position); err != nil {
+	var mark store.LogMark
+	if err := results.QueryRow().Scan(&mark.Position, &mark.Fence); err != nil {
 		return err
 	}
-	if position != batch.From {
+	if mark != (store.LogMark{Position: batch.From, Fence: batch.Fence}) {
 		return errPosition
 	}
 	var present int
@@ -226,13 +226,22 @@ func appendStep(row *copyRow, s *store.StepRow) error {
 	return row.encoded(s.Attempts)
 }
 
-// LogPosition is the position that a stream is written up to.
-func (s *Store) LogPosition(ctx context.Context, stream string) (position string, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT position FROM log_positions WHERE stream = $1`, stream).Scan(&position)
+// LogPosition is where a stream is written up to.
+func (s *Store) LogPosition(ctx context.Context, stream string) (mark store.LogMark, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT position, fence FROM log_positions WHERE stream = $1`, stream).Scan(&mark.Position, &mark.Fence)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return "", nil
+		return store.LogMark{}, nil
 	}
-	return position, s.wrap(ctx, "read a position of the log", err)
+	return mark, s.wrap(ctx, "read a position of the log", err)
+}
+
+// FenceLog keeps out batches of the streams that were read before. The locks of
+// batches under way make it wait for them.
+func (s *Store) FenceLog(ctx context.Context, streams []string) error {
+	_, err := s.pool.Exec(ctx, `INSERT INTO log_positions AS p (stream, position, fence)
+		SELECT stream, '', 1 FROM unnest($1::text[]) AS stream ORDER BY stream
+		ON CONFLICT (stream) DO UPDATE SET fence = p.fence + 1`, streams)
+	return s.wrap(ctx, "fence the log", err)
 }
 
 // day is a project's share of the partitions of one day (UTC).

@@ -21,11 +21,11 @@ func (s *Store) WriteLog(ctx context.Context, batch store.LogBatch) (applied boo
 	}
 	const what = "write the log"
 	err = s.inTx(ctx, what, func(tx *sql.Tx) error {
-		position, err := logPosition(ctx, tx, batch.Stream)
+		mark, err := logPosition(ctx, tx, batch.Stream)
 		if err != nil {
 			return s.wrap(ctx, what, err)
 		}
-		if position != batch.From {
+		if mark != (store.LogMark{Position: batch.From, Fence: batch.Fence}) {
 			return errPosition
 		}
 		return s.wrap(ctx, what, writeRows(ctx, tx, batch))
@@ -123,18 +123,33 @@ func micros(t *time.Time) any {
 	return t.UnixMicro()
 }
 
-// LogPosition is the position that a stream is written up to.
-func (s *Store) LogPosition(ctx context.Context, stream string) (string, error) {
-	position, err := logPosition(ctx, s.read, stream)
-	return position, s.wrap(ctx, "read a position of the log", err)
+// LogPosition is where a stream is written up to.
+func (s *Store) LogPosition(ctx context.Context, stream string) (store.LogMark, error) {
+	mark, err := logPosition(ctx, s.read, stream)
+	return mark, s.wrap(ctx, "read a position of the log", err)
 }
 
-func logPosition(ctx context.Context, q querier, stream string) (position string, err error) {
-	err = q.QueryRowContext(ctx, `SELECT position FROM log_positions WHERE stream = ?`, stream).Scan(&position)
+func logPosition(ctx context.Context, q querier, stream string) (mark store.LogMark, err error) {
+	err = q.QueryRowContext(ctx, `SELECT position, fence FROM log_positions WHERE stream = ?`, stream).Scan(&mark.Position, &mark.Fence)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+		return store.LogMark{}, nil
 	}
-	return position, err
+	return mark, err
+}
+
+// FenceLog keeps out batches of the streams that were read before: there is one
+// writer at a time.
+func (s *Store) FenceLog(ctx context.Context, streams []string) error {
+	const what = "fence the log"
+	return s.inTx(ctx, what, func(tx *sql.Tx) error {
+		for _, stream := range streams {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO log_positions (stream, position, fence) VALUES (?, '', 1)
+				ON CONFLICT (stream) DO UPDATE SET fence = fence + 1`, stream); err != nil {
+				return s.wrap(ctx, what, err)
+			}
+		}
+		return nil
+	})
 }
 
 // DeleteRuns removes a project's history from before a time, in pieces, so

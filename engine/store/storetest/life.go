@@ -97,6 +97,7 @@ var calls = map[string]func(context.Context, store.Store) error{
 		_, err := s.WriteLog(ctx, store.LogBatch{Stream: "s", To: "1", Runs: []schema.Run{endedRun(epoch, 0, schema.RunSucceeded)}})
 		return err
 	},
+	"FenceLog":    func(ctx context.Context, s store.Store) error { return s.FenceLog(ctx, []string{"s"}) },
 	"LogPosition": func(ctx context.Context, s store.Store) error { _, err := s.LogPosition(ctx, "s"); return err },
 	"Run": func(ctx context.Context, s store.Store) error {
 		_, err := s.Run(ctx, project, runID(epoch, 0))

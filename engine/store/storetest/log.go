@@ -13,7 +13,7 @@ import (
 
 func testWriteLog(t *testing.T, open opener) {
 	s, ctx := migrated(t, open), t.Context()
-	if p := got(s.LogPosition(ctx, "lane-1"))(t); p != "" {
+	if p := got(s.LogPosition(ctx, "lane-1"))(t).Position; p != "" {
 		t.Errorf("a new stream is at %q", p)
 	}
 	failed, succeeded := endedRun(epoch, 1, schema.RunFailed), endedRun(epoch, 2, schema.RunSucceeded)
@@ -21,7 +21,7 @@ func testWriteLog(t *testing.T, open opener) {
 	steps := []store.StepRow{stepRow(failed.ID, 2), stepRow(failed.ID, 1), stepRow(succeeded.ID, 1),
 		{Project: project, Run: failed.ID, Seq: 10, StepRecord: schema.StepRecord{Path: "bare", Step: "bare", Kind: "set", Status: schema.StepSkipped, StartedAt: epoch}}}
 	write(t, s, store.LogBatch{Stream: "lane-1", To: "5-0", Runs: []schema.Run{failed, succeeded, bare}, Steps: steps})
-	if p := got(s.LogPosition(ctx, "lane-1"))(t); p != "5-0" {
+	if p := got(s.LogPosition(ctx, "lane-1"))(t).Position; p != "5-0" {
 		t.Errorf("the stream is at %q", p)
 	}
 	for _, want := range []schema.Run{failed, succeeded, bare} {
@@ -40,7 +40,7 @@ func testWriteLog(t *testing.T, open opener) {
 	}
 	// Without rows only the position moves.
 	write(t, s, store.LogBatch{Stream: "lane-1", From: "5-0", To: "6-0"})
-	if p := got(s.LogPosition(ctx, "lane-1"))(t); p != "6-0" {
+	if p := got(s.LogPosition(ctx, "lane-1"))(t).Position; p != "6-0" {
 		t.Errorf("the stream is at %q", p)
 	}
 	// Times are kept to the microsecond, in UTC.
@@ -79,7 +79,7 @@ func testWriteLogOnce(t *testing.T, open opener) {
 			t.Errorf("%s: applied", test.name)
 		}
 	}
-	if p := got(s.LogPosition(ctx, "s"))(t); p != "2" {
+	if p := got(s.LogPosition(ctx, "s"))(t).Position; p != "2" {
 		t.Errorf("the stream is at %q", p)
 	}
 	equal(t, "runs", ids(got(s.ListRuns(ctx, store.RunQuery{Project: project}))(t)), []string{runID(epoch, 2), runID(epoch, 1)})
@@ -93,9 +93,39 @@ func testWriteLogOnce(t *testing.T, open opener) {
 	if got(s.WriteLog(ctx, lost))(t) {
 		t.Error("a batch from the middle of a new stream was applied")
 	}
-	if p := got(s.LogPosition(ctx, "u"))(t); p != "" {
+	if p := got(s.LogPosition(ctx, "u"))(t).Position; p != "" {
 		t.Errorf("the new stream is at %q", p)
 	}
+}
+
+// testFenceLog: what was read of a stream before it was fenced off is not
+// written any more.
+func testFenceLog(t *testing.T, open opener) {
+	s, ctx := migrated(t, open), t.Context()
+	batch := func(from store.LogMark, to string, n int) store.LogBatch {
+		r := endedRun(epoch, n, schema.RunSucceeded)
+		return store.LogBatch{Stream: "s", From: from.Position, To: to, Fence: from.Fence, Runs: []schema.Run{r}, Steps: []store.StepRow{stepRow(r.ID, 1)}}
+	}
+	write(t, s, batch(store.LogMark{}, "1", 1))
+	for n := range 3 {
+		before := got(s.LogPosition(ctx, "s"))(t)
+		new := got(s.LogPosition(ctx, "new"))(t)
+		must(t, s.FenceLog(ctx, []string{"s", "new"}))
+		if got(s.WriteLog(ctx, batch(before, "9", 50)))(t) {
+			t.Error("a batch that was read before the fence was written after it")
+		}
+		late := batch(new, "9", 50)
+		late.Stream = "new"
+		if got(s.WriteLog(ctx, late))(t) {
+			t.Error("so was one of a stream that had no position")
+		}
+		mark := got(s.LogPosition(ctx, "s"))(t)
+		equal(t, "the mark", mark, store.LogMark{Position: fmt.Sprint(n + 1), Fence: before.Fence + 1})
+		write(t, s, batch(mark, fmt.Sprint(n+2), n+2))
+		equal(t, "the mark after a batch", got(s.LogPosition(ctx, "s"))(t), store.LogMark{Position: fmt.Sprint(n + 2), Fence: mark.Fence})
+	}
+	equal(t, "the mark of the other", got(s.LogPosition(ctx, "new"))(t), store.LogMark{Fence: 3})
+	equal(t, "a stream that was not fenced off", got(s.LogPosition(ctx, "other"))(t), store.LogMark{})
 }
 
 func testWriteLogRace(t *testing.T, open opener) {
@@ -176,7 +206,7 @@ func testWriteLogRefuses(t *testing.T, open opener) {
 			t.Errorf("%s: applied %t, %v", name, applied, err)
 		}
 	}
-	if p := got(s.LogPosition(ctx, "s"))(t); p != "" {
+	if p := got(s.LogPosition(ctx, "s"))(t).Position; p != "" {
 		t.Errorf("a refused batch moved the position to %q", p)
 	}
 	_, err := s.Run(ctx, project, good.ID)

@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"WriteLog", testWriteLog},
 		{"WriteLogExactlyOnce", testWriteLogOnce},
 		{"WriteLogRace", testWriteLogRace},
+		{"FenceLog", testFenceLog},
 		{"WriteLogOfARunDoneTwice", testWriteLogAgain},
 		{"WriteLogRefuses", testWriteLogRefuses},
 		{"WriteLogHostileText", testHostileText},

@@ -1,0 +1,4 @@
+-- How often a stream was fenced off: batches that were read before are void.
+
+-- +goose Up
+ALTER TABLE log_positions ADD COLUMN fence INTEGER NOT NULL DEFAULT 0;

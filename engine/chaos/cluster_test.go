@@ -110,8 +110,8 @@ func (c *cluster) prepare(by string) {
 	_, _ = rand.Read(secret) // never fails: crypto/rand ends the process itself
 	c.must(os.WriteFile(c.keyFile(), []byte(base64.StdEncoding.EncodeToString(secret)+"\n"), 0o600))
 	if by != "" {
-		c.command(by, "migrate", "--postgres", c.pgURL)
-		c.token = c.command(by, "bootstrap", "--postgres", c.pgURL, "--redis", "redis://"+c.redis.Addr, "--master-key-file", c.keyFile())
+		c.output(by, "migrate", "--postgres", c.pgURL)
+		c.token = c.output(by, "bootstrap", "--postgres", c.pgURL, "--redis", "redis://"+c.redis.Addr, "--master-key-file", c.keyFile())
 		return
 	}
 	keyring, err := seal.LoadKeyring(seal.Source{File: c.keyFile()})
@@ -125,8 +125,8 @@ func (c *cluster) prepare(by string) {
 	c.must(err)
 }
 
-// command runs a paragond to its end and returns what it prints.
-func (c *cluster) command(path string, args ...string) string {
+// output runs a paragond to its end and returns what it prints.
+func (c *cluster) output(path string, args ...string) string {
 	c.t.Helper()
 	out, err := exec.CommandContext(c.t.Context(), path, args...).Output()
 	var exit *exec.ExitError

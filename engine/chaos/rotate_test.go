@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -55,12 +54,8 @@ func (c *cluster) command(args ...string) {
 	c.t.Helper()
 	path, err := binary()
 	c.must(err)
-	cmd := exec.CommandContext(c.t.Context(), path, append(args, "--postgres", c.pgURL, "--redis", "redis://"+c.redis.Addr, "--master-key-file", c.keyFile())...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		c.t.Fatalf("paragond %s: %v: %s", args[0], err, out)
-	}
-	c.t.Logf("paragond %s: %s", args[0], strings.TrimSpace(string(out)))
+	said := c.output(path, append(args, "--postgres", c.pgURL, "--redis", "redis://"+c.redis.Addr, "--master-key-file", c.keyFile())...)
+	c.t.Logf("paragond %s: %s", args[0], said)
 }
 
 // useKeys restarts the processes one after the other with other master keys.
@@ -77,6 +72,7 @@ func (c *cluster) useKeys(keys ...string) {
 // while runs go on: none fails, each sends a value that the secret had, and
 // what was sealed before all of it opens after.
 func TestKeysAreRotatedUnderLoad(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, options{})
 	doors := []*process{
 		c.start("front", "api,scheduler,flusher", "--linger", "500ms"), c.start("side", "api,worker", "--linger", "500ms"),

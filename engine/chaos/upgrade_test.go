@@ -36,7 +36,7 @@ func TestRollingUpgrade(t *testing.T) {
 	before := c.versionOf(doors[0])
 	l := c.load(4, 20*time.Millisecond, doors, chain, kept, rest, fan)
 	l.await(t, 20, time.Minute)
-	c.command(to, "migrate", "--postgres", c.pgURL)
+	c.output(to, "migrate", "--postgres", c.pgURL)
 	for _, p := range fleet {
 		l.await(t, 20, time.Minute)
 		if err := p.stop(time.Minute); err != nil {

@@ -11,7 +11,7 @@ import (
 // role api changes them.
 func (d *Daemon) startUsers(ctx context.Context) error {
 	o := &d.opts
-	book := users.NewBook(users.BookOptions{Redis: o.Redis, Sealer: d.cache, Log: d.log})
+	book := users.NewBook(users.BookOptions{Redis: o.Redis, Config: d.cache, Log: d.log})
 	if err := book.Start(ctx); err != nil {
 		return fmt.Errorf("start reading users: %w", err)
 	}

@@ -258,7 +258,7 @@ func newRig(t testing.TB) *rig {
 		},
 		Workers: func(context.Context) ([]api.Worker, error) { return []api.Worker{{Alive: true, Running: 3}, {}}, nil },
 	}, func() time.Time { return r.now })
-	r.book = users.NewBook(users.BookOptions{Redis: rdb, Sealer: r.cache, Log: quiet, Now: func() time.Time { return r.now }})
+	r.book = users.NewBook(users.BookOptions{Redis: rdb, Config: r.cache, Log: quiet, Now: func() time.Time { return r.now }})
 	r.users = users.NewService(users.Options{Store: db, Book: r.book})
 	if err := r.users.Reconcile(ctx); err != nil {
 		t.Fatal(err)

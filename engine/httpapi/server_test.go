@@ -39,6 +39,9 @@ var weakest = map[string]string{
 	"listKeys": "developer", "createKey": "admin", "deleteKey": "admin", "listAudit": "admin",
 	"getStats": "viewer", "streamStats": "viewer",
 	"listUsers": "viewer", "getUser": "viewer", "putUser": "operator", "deleteUser": "operator",
+	"listCredentials": "viewer", "putCredential": "operator", "deleteCredential": "operator", "connect": "operator", "getConnect": "viewer",
+	"listSharedCredentials": "viewer", "putSharedCredential": "developer", "deleteSharedCredential": "developer", "connectShared": "developer",
+	"startOAuth": "public", "oauthCallback": "public",
 	"listUserKeys": "developer", "putUserKey": "admin", "deleteUserKey": "admin",
 	"listWorkers":   "viewer",
 	"listWorkflows": "viewer", "getWorkflow": "viewer", "putWorkflow": "developer", "deleteWorkflow": "developer",
@@ -66,7 +69,7 @@ func TestRolesAndRoutes(t *testing.T) {
 			t.Errorf("two routes are called %s", rt.id)
 		}
 		seen[rt.id] = true
-		target := strings.NewReplacer("{project}", "default", "{name}", "none", "{id}", "none", "{kid}", "none", "{email}", "none@example.org", "{workflow}", "none", "{trigger}", "none").Replace(rt.path)
+		target := strings.NewReplacer("{project}", "default", "{name}", "none", "{id}", "none", "{kid}", "none", "{integration}", "none", "{account}", "none", "{email}", "none@example.org", "{workflow}", "none", "{trigger}", "none").Replace(rt.path)
 		method := nameOr(rt.method, "POST")
 
 		rec := r.do("", method, target, "")

@@ -43,6 +43,7 @@ func (s *Server) table() []route {
 	list = append(list, s.fleetRoutes()...)
 	list = append(list, s.statsRoutes()...)
 	list = append(list, s.userRoutes()...)
+	list = append(list, s.credentialRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
 	}

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/sync/singleflight"
+
+	"paragon/engine/cache"
 )
 
 const (
@@ -24,8 +25,10 @@ const (
 	mostEntries = 50_000
 )
 
-// Sealer opens and seals what credentials hold; the configuration cache does.
-type Sealer interface {
+// Configuration is the part of the configuration cache that users need: it has
+// integrations and secrets, and seals what credentials hold.
+type Configuration interface {
+	Project(name string) *cache.Project
 	Seal(project string, plaintext []byte, associated string) ([]byte, error)
 	Open(project string, sealed []byte, associated string) ([]byte, error)
 }
@@ -33,8 +36,8 @@ type Sealer interface {
 // BookOptions configure a Book.
 type BookOptions struct {
 	Redis redis.UniversalClient
-	// Sealer has the data keys of projects. Required.
-	Sealer Sealer
+	// Config is the configuration. Required.
+	Config Configuration
 	// Log is where trouble is told; nil is slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil is time.Now.
@@ -45,12 +48,11 @@ type BookOptions struct {
 // safe for concurrent use.
 type Book struct {
 	rdb    redis.UniversalClient
-	sealer Sealer
+	config Configuration
 	log    *slog.Logger
 	now    func() time.Time
 
-	loads singleflight.Group
-	seed  maphash.Seed
+	seed maphash.Seed
 
 	mu       sync.Mutex
 	entries  map[string]entry
@@ -80,7 +82,7 @@ func NewBook(o BookOptions) *Book {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Book{rdb: o.Redis, sealer: o.Sealer, log: o.Log, now: o.Now, seed: maphash.MakeSeed(),
+	return &Book{rdb: o.Redis, config: o.Config, log: o.Log, now: o.Now, seed: maphash.MakeSeed(),
 		entries: map[string]entry{}, verified: map[[32]byte]verified{}, waiting: map[string][]chan struct{}{}}
 }
 
@@ -193,26 +195,13 @@ func (b *Book) look(key string) (value any, ok bool) {
 	return e.value, true
 }
 
-// value returns what a key holds, read once however many ask for it at the same
-// time. It is nil when the key is not there.
+// value returns what a key holds. It is nil when the key is not there.
 func (b *Book) value(ctx context.Context, key string, shard int, parse func(h hash) (any, error)) (any, error) {
 	if v, ok := b.look(key); ok {
 		return v, nil
 	}
-	result := b.loads.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
-		defer cancel()
-		return b.load(ctx, key, shard, parse)
-	})
-	select {
-	case r := <-result:
-		return r.Val, r.Err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (b *Book) load(ctx context.Context, key string, shard int, parse func(h hash) (any, error)) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	slot := maphash.String(b.seed, key) % uint64(len(b.stale))
 	b.mu.Lock()
 	before := b.stale[slot]

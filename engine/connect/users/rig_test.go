@@ -73,7 +73,7 @@ func (r *rig) client() redis.UniversalClient {
 // book is the book of one more process, which follows the changes.
 func (r *rig) book() *Book {
 	r.t.Helper()
-	b := NewBook(BookOptions{Redis: r.client(), Sealer: r.cache, Log: slog.New(slog.NewTextHandler(r.log, nil)), Now: r.clock})
+	b := NewBook(BookOptions{Redis: r.client(), Config: r.cache, Log: slog.New(slog.NewTextHandler(r.log, nil)), Now: r.clock})
 	r.must(b.Start(context.Background()))
 	r.t.Cleanup(func() { b.Stop(context.Background()) })
 	return b

@@ -3,6 +3,7 @@ package users
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"paragon/engine/store"
 	"paragon/schema/api"
+	"paragon/workflows/exchange"
 )
 
 // maxMeta bounds what a product says of a user, in bytes.
@@ -34,6 +36,10 @@ type Options struct {
 	// Failed is told of a credential that became invalid: at least once, with the
 	// same ID each time, and again when it fails. nil is nothing.
 	Failed func(ctx context.Context, f Failure) error
+	// HTTP asks authorization servers; nil leaves OAuth2 out.
+	HTTP *exchange.Client
+	// PublicURL is where browsers reach this server, without a slash at its end.
+	PublicURL string
 	// Poll is how often what is not in Redis, and what Redis has for the store,
 	// is looked for. Default 1s.
 	Poll time.Duration
@@ -56,11 +62,12 @@ type Service struct {
 	log   *slog.Logger
 	now   func() time.Time
 	opts  Options
+	// id names this process where several may do a thing and one does.
+	id string
 
 	mu   sync.Mutex
 	stop context.CancelFunc
 	done chan struct{}
-	wake chan struct{}
 }
 
 // NewService makes a service. Its methods work before Start, too.
@@ -68,7 +75,7 @@ func NewService(o Options) *Service {
 	if o.Poll <= 0 {
 		o.Poll = time.Second
 	}
-	return &Service{store: o.Store, book: o.Book, log: o.Book.log, now: o.Book.now, opts: o, wake: make(chan struct{}, 1)}
+	return &Service{store: o.Store, book: o.Book, log: o.Book.log, now: o.Book.now, opts: o, id: rand.Text()}
 }
 
 // update changes a project in one transaction with its audit record, and brings
@@ -332,17 +339,26 @@ func (s *Service) Stop(ctx context.Context) {
 
 func (s *Service) loop(ctx context.Context, done chan struct{}) {
 	defer close(done)
+	sub := s.book.rdb.Subscribe(ctx, renewedChannel)
+	defer func() { _ = sub.Close() }()
+	renewed := sub.Channel()
 	tick := time.NewTicker(s.opts.Poll)
 	defer tick.Stop()
 	failing := ""
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-s.wake:
+			err = s.Reconcile(ctx)
+		case _, ok := <-renewed:
+			if !ok {
+				renewed = nil
+				continue
+			}
+			err = s.keepRenewed(ctx)
 		}
-		err := s.Reconcile(ctx)
 		if err == nil {
 			failing = ""
 		} else if text := fmt.Sprint(err); text != failing && ctx.Err() == nil {

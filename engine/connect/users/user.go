@@ -126,6 +126,29 @@ func (b *Book) Credential(ctx context.Context, p Place) (*Credential, error) {
 	if err != nil {
 		return nil, err
 	}
+	return usable(p, v)
+}
+
+// readCredential reads a credential from Redis, whatever memory has.
+func (b *Book) readCredential(ctx context.Context, p Place) (*Credential, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	h, err := readHash(ctx, b.rdb, credentialKey(p), shardOf(p.Project, p.User))
+	if err != nil {
+		return nil, err
+	}
+	if h.body == "" {
+		return nil, ErrNoCredential
+	}
+	c, err := b.open(p, h)
+	if err != nil {
+		return nil, err
+	}
+	return usable(p, c)
+}
+
+// usable refuses what is no credential, and one that is invalid.
+func usable(p Place, v any) (*Credential, error) {
 	c, ok := v.(*Credential)
 	if !ok {
 		return nil, ErrNoCredential
@@ -149,7 +172,7 @@ func (b *Book) open(p Place, h hash) (*Credential, error) {
 			return nil, fmt.Errorf("read the settings of the credential for %s: %w", p.Integration, err)
 		}
 	}
-	plain, err := b.sealer.Open(p.Project, r.Sealed, sealedFor(p))
+	plain, err := b.config.Open(p.Project, r.Sealed, sealedFor(p))
 	if err != nil {
 		return nil, fmt.Errorf("open the credential for %s: %w", p.Integration, err)
 	}
@@ -166,7 +189,7 @@ func (b *Book) seal(p Place, s Secret) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal the credential for %s: it can't be written", p.Integration)
 	}
-	sealed, err := b.sealer.Seal(p.Project, plain, sealedFor(p))
+	sealed, err := b.config.Seal(p.Project, plain, sealedFor(p))
 	if err != nil {
 		return nil, fmt.Errorf("seal the credential for %s: %w", p.Integration, err)
 	}

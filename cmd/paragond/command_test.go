@@ -38,6 +38,7 @@ func TestBadCommandLines(t *testing.T) {
 		{[]string{"serve", "--roles", "api,cook", "--redis", "redis://127.0.0.1:1"}, 2, `"cook" is not a role`},
 		{[]string{"serve", "--log-format", "xml"}, 2, "choose text or json"},
 		{[]string{"serve", "--allow-private", "ten"}, 2, "write it like 10.0.0.0/8"},
+		{[]string{"serve", "--public-url", "paragon.example.org"}, 2, "write it like https://paragon.example.org"},
 		{[]string{"serve", "--keep-history", "a month"}, 2, "write it like 30d, or shop=90d"},
 		{[]string{"serve", "--keep-history", "shop=1h"}, 2, "a day (1d) is the least"},
 		{[]string{"dev", "--otlp-endpoint", "collector:4318"}, 2, "write it like http://collector:4318"},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -22,6 +24,7 @@ import (
 
 type serveOptions struct {
 	roles, listen, postgres, redis string
+	publicURL                      string
 	keyFile                        string
 	lanes, capacity                int
 	drain, linger                  time.Duration
@@ -50,6 +53,7 @@ func newServe() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.roles, "roles", env("PARAGON_ROLES", "api,worker,scheduler,flusher"), "what this process does (PARAGON_ROLES)")
 	f.StringVar(&o.listen, "listen", env("PARAGON_LISTEN", "127.0.0.1:7420"), "address of the API and of /livez, /readyz (PARAGON_LISTEN)")
+	f.StringVar(&o.publicURL, "public-url", env("PARAGON_PUBLIC_URL", ""), "where browsers reach the API, for OAuth2 (PARAGON_PUBLIC_URL; default: http:// and the address of --listen)")
 	f.StringVar(&o.postgres, "postgres", env("PARAGON_POSTGRES", ""), "URL of Postgres (PARAGON_POSTGRES)")
 	f.StringVar(&o.redis, "redis", env("PARAGON_REDIS", ""), "URL of Redis; several, with commas, for Cluster; redis+sentinel:// for Sentinel (PARAGON_REDIS)")
 	f.StringVar(&o.keyFile, "master-key-file", "", "file with the master key; else PARAGON_MASTER_KEY or PARAGON_MASTER_KEY_FILE")
@@ -123,6 +127,9 @@ func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
 	if opts.Roles, err = daemon.ParseRoles(o.roles); err != nil {
 		return opts, usageError{fmt.Errorf("--roles: %w", err)}
 	}
+	if opts.PublicURL, err = parsePublicURL(o.publicURL); err != nil {
+		return opts, usageError{err}
+	}
 	if opts.Outbound.AllowPrefixes, err = parsePrefixes(o.allowPrivate); err != nil {
 		return opts, usageError{err}
 	}
@@ -138,9 +145,22 @@ func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
 	return opts, nil
 }
 
+// parsePublicURL checks where browsers reach the API; empty is unknown.
+func parsePublicURL(text string) (string, error) {
+	text = strings.TrimRight(text, "/")
+	if text == "" {
+		return "", nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("--public-url: %q is not the address of a server: write it like https://paragon.example.org", text)
+	}
+	return text, nil
+}
+
 // openStore opens Postgres and refuses a schema that is not current.
-func openStore(ctx context.Context, url string) (store.Store, error) {
-	db, err := postgres.Open(ctx, url)
+func openStore(ctx context.Context, address string) (store.Store, error) {
+	db, err := postgres.Open(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("open Postgres: %w", err)
 	}

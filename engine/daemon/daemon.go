@@ -51,6 +51,9 @@ type Options struct {
 	Identity *identity.Provider
 	// Listener is where the API listens.
 	Listener net.Listener
+	// PublicURL is where browsers reach the API, without a slash at its end.
+	// Default: http and the listener's address.
+	PublicURL string
 	// Durable makes every run durable in the store, and each checkpoint too, as
 	// dev does, whose Redis ends with it. It needs all roles.
 	Durable bool
@@ -90,6 +93,8 @@ type Daemon struct {
 	cache     *cache.Cache
 	book      *users.Book
 	users     *users.Service
+	lender    *users.Lender
+	tokens    *exchange.Client
 	queue     *queue.Client
 	service   *execution.Service
 	rebuilder *execution.Rebuilder
@@ -367,12 +372,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	if d.flusher != nil {
 		step("the flusher", d.flusher.Stop(ctx))
 	}
-	if d.users != nil {
-		d.users.Stop(ctx)
-	}
-	if d.book != nil {
-		d.book.Stop(ctx)
-	}
+	d.stopUsers(ctx)
 	if d.cache != nil {
 		d.cache.Stop(ctx)
 	}

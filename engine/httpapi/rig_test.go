@@ -24,6 +24,7 @@ import (
 	"paragon/engine/config"
 	"paragon/engine/connect/users"
 	"paragon/engine/execution"
+	"paragon/engine/outbound"
 	"paragon/engine/seal"
 	"paragon/engine/servicetest"
 	"paragon/engine/stats"
@@ -259,7 +260,9 @@ func newRig(t testing.TB) *rig {
 		Workers: func(context.Context) ([]api.Worker, error) { return []api.Worker{{Alive: true, Running: 3}, {}}, nil },
 	}, func() time.Time { return r.now })
 	r.book = users.NewBook(users.BookOptions{Redis: rdb, Config: r.cache, Log: quiet, Now: func() time.Time { return r.now }})
-	r.users = users.NewService(users.Options{Store: db, Book: r.book})
+	client := outbound.New(outbound.Settings{AllowLoopback: true})
+	t.Cleanup(client.Close)
+	r.users = users.NewService(users.Options{Store: db, Book: r.book, HTTP: client, PublicURL: publicURL})
 	if err := r.users.Reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -137,14 +137,9 @@ func (a *application) carryOut(ctx context.Context, writes []write, deletions []
 	if hasErrors(a.errs) {
 		return invalidDocuments(append(slices.Clone(a.errs), a.result.Warnings...))
 	}
-	// What others refer to is written first; the answer is in the order given.
-	for _, kind := range schema.Kinds {
-		for i := range writes {
-			if w := &writes[i]; w.resource.Kind == kind && w.item.Action != api.ActionUnchanged && !dryRun {
-				if err := a.write(ctx, w); err != nil {
-					return err
-				}
-			}
+	if !dryRun {
+		if err := a.write(ctx, writes); err != nil {
+			return err
 		}
 	}
 	for _, w := range writes {
@@ -265,25 +260,45 @@ func (a *application) lookup(ctx context.Context, id schema.Ref) (*store.Resourc
 	return r, nil
 }
 
-func (a *application) write(ctx context.Context, w *write) error {
-	rev, err := a.tx.Put(ctx, w.resource)
+// write writes what is not as before, and notes it in the audit log.
+func (a *application) write(ctx context.Context, writes []write) error {
+	var list []*write
+	var resources []store.Resource
+	// What others refer to is written first; the answer is in the order given.
+	for _, kind := range schema.Kinds {
+		for i := range writes {
+			if w := &writes[i]; w.resource.Kind == kind && w.item.Action != api.ActionUnchanged {
+				list, resources = append(list, w), append(resources, w.resource)
+			}
+		}
+	}
+	revisions, err := a.tx.PutAll(ctx, resources)
 	if err != nil {
 		return err
 	}
-	w.resource.Revision, w.item.Revision = rev, rev
-	a.change.Resources = append(a.change.Resources, w.resource)
-	return a.service.audit(ctx, a.tx, a.actor, string(w.item.Action), w.item.Ref.String(), map[string]any{
-		"revision": rev, "source": w.resource.Source, "changes": w.item.Changes})
+	for i, w := range list {
+		w.resource.Revision, w.item.Revision = revisions[i], revisions[i]
+		a.change.Resources = append(a.change.Resources, w.resource)
+		detail := auditedChange{Revision: w.item.Revision, Source: w.resource.Source, Changes: w.item.Changes}
+		if a.current[w.item.Ref] == nil {
+			detail.After = audited(w.resource)
+		}
+		if err := a.service.audit(ctx, a.tx, a.actor, string(w.item.Action), w.item.Ref.String(), detail); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *application) delete(ctx context.Context, r store.Resource) (revision int64, err error) {
 	if err := a.tx.Delete(ctx, ref(r), a.actor.Name, a.service.now().UTC()); err != nil {
 		return 0, err
 	}
+	before := audited(r)
 	r.Revision++
 	r.Deleted = true
 	a.change.Resources = append(a.change.Resources, r)
-	return r.Revision, a.service.audit(ctx, a.tx, a.actor, "delete", ref(r).String(), map[string]any{"revision": r.Revision, "source": r.Source})
+	return r.Revision, a.service.audit(ctx, a.tx, a.actor, "delete", ref(r).String(), auditedChange{Revision: r.Revision, Source: r.Source, Before: before})
 }
 
 // pruned lists what the set applied before and does not hold now.

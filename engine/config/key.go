@@ -83,7 +83,7 @@ func (s *Service) CreateKey(ctx context.Context, actor Actor, project string, re
 		if err := tx.PutKey(ctx, key); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, actor, "create", "key/"+id, map[string]any{"name": name, "role": role, "scope": scopeList(scope), "expiresAt": req.ExpiresAt})
+		return s.audit(ctx, tx, actor, "create", "key/"+id, map[string]any{"after": auditedKey(key)})
 	})
 	if err != nil {
 		return nil, storeError("create key", err)
@@ -134,7 +134,7 @@ func (s *Service) DeleteKey(ctx context.Context, actor Actor, project, id string
 		if err := tx.DeleteKey(ctx, id); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, actor, "delete", "key/"+id, map[string]string{"name": key.Name, "role": key.Role})
+		return s.audit(ctx, tx, actor, "delete", "key/"+id, map[string]any{"before": auditedKey(key)})
 	})
 	if refused != nil && errors.Is(err, refused) {
 		s.Refused(ctx, actor, project, "delete", "key/"+id, refused.Error()) // after the transaction, which took it back

@@ -59,7 +59,7 @@ func (s *Service) newProject(ctx context.Context, actor Actor, name string) erro
 				return err
 			}
 		}
-		return s.audit(ctx, tx, actor, "create", "project/"+name, nil)
+		return s.audit(ctx, tx, actor, "create", "project/"+name, map[string]any{"after": map[string]any{"settings": made.Settings}})
 	})
 	if err != nil {
 		return storeError("create project", err)

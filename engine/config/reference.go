@@ -30,7 +30,9 @@ func (a *application) checkReferences(ctx context.Context, deletions []store.Res
 		var err error
 		switch {
 		case d.Workflow != nil:
-			err = k.checkWorkflow(ctx, d)
+			if err = k.checkWorkflow(ctx, d); err == nil {
+				err = k.checkSchemas(ctx, d)
+			}
 		case d.Integration != nil:
 			err = k.checkIntegration(ctx, d)
 		}
@@ -64,6 +66,8 @@ type known struct {
 	*application
 	has  map[schema.Ref]*document
 	gone map[schema.Ref]bool
+	// calls has by workflow what calls it and is not applied; nil until asked.
+	calls map[string][]schema.Ref
 }
 
 func (k *known) exists(ctx context.Context, id schema.Ref) (bool, error) {

@@ -172,7 +172,7 @@ func (s *Service) Delete(ctx context.Context, actor Actor, project string, id sc
 		gone.Revision++
 		gone.Deleted = true
 		change.Resources = []store.Resource{gone}
-		return s.audit(ctx, tx, actor, "delete", id.String(), map[string]any{"revision": gone.Revision, "source": gone.Source})
+		return s.audit(ctx, tx, actor, "delete", id.String(), auditedChange{Revision: gone.Revision, Source: gone.Source, Before: audited(*current)})
 	})
 	if err != nil {
 		return storeError("delete", err)
@@ -222,7 +222,13 @@ func (s *Service) Rollback(ctx context.Context, actor Actor, project string, id 
 			return err
 		}
 		change.Resources = []store.Resource{out}
-		return s.audit(ctx, tx, actor, "rollback", id.String(), map[string]any{"revision": out.Revision, "to": target.Revision})
+		detail := auditedChange{Revision: out.Revision, To: target.Revision, Source: out.Source}
+		if current == nil {
+			detail.After = audited(out)
+		} else {
+			detail.Changes = fieldChanges(*current, out)
+		}
+		return s.audit(ctx, tx, actor, "rollback", id.String(), detail)
 	})
 	if err != nil {
 		return nil, storeError("roll back", err)

@@ -81,6 +81,7 @@ func (s *Service) RotateKey(ctx context.Context, actor Actor, project, id string
 			return notFound("there is no key %s", cut(id, 100))
 		}
 		old = keys[at]
+		before := auditedKey(old)
 		if !actor.Role.mayGrant(Role(old.Role)) || !actor.covers(old.Scope) {
 			refused = "role " + string(actor.Role) + " can't rotate a key of role " + old.Role
 			return forbidden("%s", refused)
@@ -102,7 +103,7 @@ func (s *Service) RotateKey(ctx context.Context, actor Actor, project, id string
 		if err := tx.PutKey(ctx, old); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, actor, "rotate", "key/"+id, map[string]any{"name": old.Name, "role": old.Role, "new": newID, "endsAt": old.ExpiresAt})
+		return s.audit(ctx, tx, actor, "rotate", "key/"+id, map[string]any{"before": before, "after": auditedKey(old), "new": newID})
 	})
 	if refused != "" {
 		s.Refused(ctx, actor, project, string(ActionWriteKeys), "key/"+id, refused)

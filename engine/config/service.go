@@ -104,7 +104,7 @@ func (s *Service) EnsureProject(ctx context.Context, name string) error {
 			return err
 		}
 		change.Projects = []store.Project{p}
-		return s.audit(ctx, tx, System, "create", "project/"+name, nil)
+		return s.audit(ctx, tx, System, "create", "project/"+name, map[string]any{"after": map[string]any{"settings": p.Settings}})
 	})
 	if err != nil {
 		return storeError("create project", err)

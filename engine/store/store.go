@@ -136,6 +136,9 @@ type ConfigTx interface {
 	// one more than the newest of that name, deleted or not. It sets Revision
 	// and keeps all else of r.
 	Put(ctx context.Context, r Resource) (revision int64, err error)
+	// PutAll is Put of many resources, in as few round trips as the store can,
+	// and returns their revisions in order. A name may be there once only.
+	PutAll(ctx context.Context, list []Resource) (revisions []int64, err error)
 	// Delete ends a resource with a revision that says so. It returns
 	// ErrNotFound when there is none.
 	Delete(ctx context.Context, ref schema.Ref, by string, at time.Time) error
@@ -289,8 +292,9 @@ type Runs interface {
 	// were written; a step that was retried or waited has several.
 	Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error)
 	// DeleteRuns removes the history of the runs that were created before the
-	// time, by the time in their ids, and returns how many ended runs went. It
-	// removes expired idempotency keys, too.
+	// time, by the time in their ids, and returns how many ended runs went; of
+	// days of hundreds of thousands that go as a whole about how many. It removes
+	// expired idempotency keys, too.
 	DeleteRuns(ctx context.Context, project string, before time.Time) (int64, error)
 }
 

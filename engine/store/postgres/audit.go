@@ -27,21 +27,41 @@ func (s *Store) Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditRec
 	return found, s.wrap(ctx, "list the audit log", err)
 }
 
+// auditLog is the end of a project's chain with what a transaction adds.
+type auditLog struct {
+	known  bool // seq and hash are those of the chain
+	seq    int64
+	hash   []byte
+	queued pgx.Batch
+}
+
 // Audit appends a record to the project's chain. The transaction is the only
-// one that writes now (Update), so nothing comes between the head and it.
+// one that writes now (Update), so nothing comes between the head and it. The
+// rows of all its records go together before it commits.
 func (c *configTx) Audit(ctx context.Context, a store.AuditRecord) error {
-	const what = "write the audit log"
-	var seq int64
-	var prev []byte
-	err := c.tx.QueryRow(ctx, `SELECT seq, hash FROM audit WHERE project = $1 AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1`, c.project).Scan(&seq, &prev)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return c.fail(c.store.wrap(ctx, what, err))
+	log := &c.audit
+	if !log.known {
+		err := c.tx.QueryRow(ctx, `SELECT seq, hash FROM audit WHERE project = $1 AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1`, c.project).Scan(&log.seq, &log.hash)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return c.fail(c.store.wrap(ctx, "read the end of the audit log", err))
+		}
+		log.known = true
 	}
-	r := column.Audit(c.project, seq+1, a)
-	_, err = c.run(ctx, what, `INSERT INTO audit (at, project, actor, action, object, outcome, remote, detail, seq, hash)
+	log.seq++
+	r := column.Audit(c.project, log.seq, a)
+	log.hash = chain.Hash(log.hash, r)
+	log.queued.Queue(`INSERT INTO audit (at, project, actor, action, object, outcome, remote, detail, seq, hash)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		r.At, r.Project, r.Actor, r.Action, r.Object, r.Outcome, r.From, column.Raw(r.Detail), r.Seq, chain.Hash(prev, r))
-	return err
+		r.At, r.Project, r.Actor, r.Action, r.Object, r.Outcome, r.From, column.Raw(r.Detail), r.Seq, log.hash)
+	return nil
+}
+
+// writeAudit writes the rows of the records so far.
+func (c *configTx) writeAudit(ctx context.Context) error {
+	if c.audit.queued.Len() == 0 {
+		return nil
+	}
+	return c.fail(c.store.wrap(ctx, "write the audit log", c.tx.SendBatch(ctx, &c.audit.queued).Close()))
 }
 
 func scanAudit(row pgx.CollectableRow) (a store.AuditRecord, err error) {

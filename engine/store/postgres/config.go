@@ -34,6 +34,9 @@ func (s *Store) Update(ctx context.Context, project string, f func(store.ConfigT
 		if c.failed != nil {
 			return c.failed
 		}
+		if err := c.writeAudit(ctx); err != nil {
+			return err
+		}
 		if !c.wrote {
 			return nil
 		}

@@ -21,6 +21,8 @@ type configTx struct {
 	wrote   bool
 	// changes are those of users so far.
 	changes []store.UserChange
+	// audit is what Update is yet to append to the audit log.
+	audit auditLog
 	// failed is the first statement that did: the transaction can't be
 	// committed then, even when the caller goes on.
 	failed error
@@ -72,15 +74,17 @@ func (c *configTx) Resources(ctx context.Context, kind schema.Kind) ([]store.Res
 }
 
 func (c *configTx) Put(ctx context.Context, r store.Resource) (revision int64, err error) {
-	what := "write " + schema.Ref{Kind: r.Kind, Name: r.Metadata.Name}.String()
-	labels, err1 := column.Strings(r.Metadata.Labels)
-	annotations, err2 := column.Strings(r.Metadata.Annotations)
-	if err := errors.Join(err1, err2); err != nil {
-		return 0, fmt.Errorf("%s: %w", what, err)
+	revisions, err := c.PutAll(ctx, []store.Resource{r})
+	if err != nil {
+		return 0, err
 	}
-	// One statement, for an apply may write a thousand. Numbering needs no lock:
-	// the whole transaction is alone.
-	err = c.tx.QueryRow(ctx, `WITH next AS (
+	return revisions[0], nil
+}
+
+// putResource numbers and writes a revision, and makes it the current one: one
+// statement, for an apply may write a thousand. Numbering needs no lock: the
+// whole transaction is alone.
+const putResource = `WITH next AS (
 			SELECT coalesce(max(revision), 0) + 1 AS revision FROM revisions WHERE project = $1 AND kind = $2 AND name = $3
 		), written AS (
 			INSERT INTO revisions (project, kind, name, revision, updated_at, updated_by, digest, source, labels, annotations, spec, deleted)
@@ -91,14 +95,33 @@ func (c *configTx) Put(ctx context.Context, r store.Resource) (revision int64, e
 		ON CONFLICT (project, kind, name) DO UPDATE SET revision = excluded.revision, updated_at = excluded.updated_at,
 			updated_by = excluded.updated_by, digest = excluded.digest, source = excluded.source,
 			labels = excluded.labels, annotations = excluded.annotations, spec = excluded.spec
-		RETURNING revision`,
-		c.project, string(r.Kind), r.Metadata.Name, r.UpdatedAt, r.UpdatedBy, r.Digest, r.Source,
-		labels, annotations, column.Raw(r.Spec)).Scan(&revision)
-	if err != nil {
-		return 0, c.fail(c.store.wrap(ctx, what, err))
+		RETURNING revision`
+
+// PutAll sends all statements before it reads the first answer.
+func (c *configTx) PutAll(ctx context.Context, list []store.Resource) ([]int64, error) {
+	writing := func(r store.Resource) string {
+		return "write " + schema.Ref{Kind: r.Kind, Name: r.Metadata.Name}.String()
 	}
-	c.wrote = true
-	return revision, nil
+	var batch pgx.Batch
+	for _, r := range list {
+		labels, err1 := column.Strings(r.Metadata.Labels)
+		annotations, err2 := column.Strings(r.Metadata.Annotations)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, fmt.Errorf("%s: %w", writing(r), err)
+		}
+		batch.Queue(putResource, c.project, string(r.Kind), r.Metadata.Name, r.UpdatedAt, r.UpdatedBy, r.Digest, r.Source,
+			labels, annotations, column.Raw(r.Spec))
+	}
+	revisions := make([]int64, len(list))
+	results := c.tx.SendBatch(ctx, &batch)
+	for i, r := range list {
+		if err := results.QueryRow().Scan(&revisions[i]); err != nil {
+			_ = results.Close() // its error is this one
+			return nil, c.fail(c.store.wrap(ctx, writing(r), err))
+		}
+		c.wrote = true
+	}
+	return revisions, c.fail(c.store.wrap(ctx, "write resources", results.Close()))
 }
 
 // nextRevision needs no lock: the whole transaction is alone.

@@ -98,6 +98,18 @@ func (c *configTx) Put(ctx context.Context, r store.Resource) (revision int64, e
 	return revision, err
 }
 
+// PutAll has no round trips to save.
+func (c *configTx) PutAll(ctx context.Context, list []store.Resource) ([]int64, error) {
+	revisions := make([]int64, len(list))
+	for i, r := range list {
+		var err error
+		if revisions[i], err = c.Put(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return revisions, nil
+}
+
 // nextRevision needs no lock: the whole transaction is alone.
 func (c *configTx) nextRevision(ctx context.Context, kind schema.Kind, name string) (next int64, err error) {
 	err = c.tx.QueryRowContext(ctx, `SELECT coalesce(max(revision), 0) + 1 FROM revisions WHERE project = ?1 AND kind = ?2 AND name = ?3`,

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"UserChanges", testUserChanges},
 		{"UserWorkflows", testUserWorkflows},
 		{"ConfigVersion", testConfigVersion},
+		{"PutAll", testPutAll},
 		{"ConfigRollback", testConfigRollback},
 		{"ConfigUpdatesAreSerialized", testConfigSerialized},
 		{"LoadConfigIsConsistent", testLoadConfigConsistent},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 
 	"paragon/engine/store"
@@ -51,13 +52,18 @@ func compile(r store.Resource) (*workflows.Workflow, error) {
 	return workflows.CompileSpec(r.Metadata.Name, r.Spec)
 }
 
-// compiles tells why a stored resource can't be used in this version, if so.
-func compiles(r store.Resource) (err error) {
+// documentOf is a stored resource as a document that can be checked. It fails
+// with a *schema.Problem (invalid) when this version can't use it any more.
+func documentOf(r store.Resource) (doc document, err error) {
+	doc.Resource = schema.Resource{Kind: r.Kind, Metadata: r.Metadata}
 	switch r.Kind {
 	case schema.KindWorkflow:
-		_, err = compile(r)
+		doc.Workflow, err = compile(r)
 	case schema.KindIntegration:
-		_, err = workflows.CompileIntegration(r.Metadata.Name, r.Spec)
+		doc.Integration, err = workflows.CompileIntegration(r.Metadata.Name, r.Spec)
 	}
-	return err
+	if err != nil {
+		return doc, invalid(fmt.Sprintf("revision %d of %s does not compile any more: %v", r.Revision, ref(r), err), nil)
+	}
+	return doc, nil
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"paragon/engine/store"
 	"paragon/schema"
@@ -27,11 +26,9 @@ func (s *Service) RollbackRelease(ctx context.Context, actor Actor, project, nam
 	}
 	a := &application{service: s, actor: actor, project: project, set: release.Set}
 	for _, r := range targets {
-		doc := document{Resource: schema.Resource{Kind: r.Kind, Metadata: r.Metadata}}
-		if r.Kind == schema.KindWorkflow {
-			if doc.Workflow, err = compile(r); err != nil {
-				return nil, invalid(fmt.Sprintf("revision %d of %s does not compile any more: %v", r.Revision, ref(r), err), nil)
-			}
+		doc, err := documentOf(r)
+		if err != nil {
+			return nil, err
 		}
 		a.docs = append(a.docs, doc)
 	}

@@ -183,7 +183,8 @@ func (s *Service) Delete(ctx context.Context, actor Actor, project string, id sc
 
 // Rollback writes an earlier revision again as a new one; revision 0 is the
 // one before the current. It brings back a deleted resource, too. A revision
-// that does not compile any more is a *schema.Problem (invalid).
+// that does not compile any more, or that uses what is gone, is a
+// *schema.Problem (invalid).
 func (s *Service) Rollback(ctx context.Context, actor Actor, project string, id schema.Ref, revision int64, cond Condition) (*api.StoredResource, error) {
 	target, err := s.rollbackTarget(ctx, project, id, revision)
 	if err != nil {
@@ -192,8 +193,9 @@ func (s *Service) Rollback(ctx context.Context, actor Actor, project string, id 
 	if target.Deleted {
 		return nil, conflict("revision %d of %s is its deletion: name another", target.Revision, id)
 	}
-	if err := compiles(*target); err != nil {
-		return nil, invalid(fmt.Sprintf("revision %d of %s does not compile any more: %v", target.Revision, id, err), nil)
+	doc, err := documentOf(*target)
+	if err != nil {
+		return nil, err
 	}
 	var change cache.Change
 	var out store.Resource
@@ -215,6 +217,14 @@ func (s *Service) Rollback(ctx context.Context, actor Actor, project string, id 
 		if current != nil && current.Digest == target.Digest {
 			out = *current
 			return nil
+		}
+		a := &application{service: s, actor: actor, project: project, docs: []document{doc}}
+		a.reset(tx, false)
+		if err := a.checkReferences(ctx, nil); err != nil {
+			return err
+		}
+		if hasErrors(a.errs) {
+			return invalidDocuments(a.errs)
 		}
 		out = *target
 		out.UpdatedAt, out.UpdatedBy = s.now().UTC(), actor.Name

@@ -90,7 +90,7 @@ func TestKeysAreRotatedUnderLoad(t *testing.T) {
 	}
 	c.far.await(t, time.Minute, "the runs have taken up the secret", func() bool { return c.far.count("a", 1) == len(waiting) })
 
-	l := c.load(4, 50*time.Millisecond, doors, sealing)
+	l := c.load(2, 60*time.Millisecond, doors, sealing)
 	next := 0
 	rotateSecret := func() {
 		next++

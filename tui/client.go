@@ -41,6 +41,7 @@ type Client interface {
 	PauseWorkflow(ctx context.Context, name string) error
 	ResumeWorkflow(ctx context.Context, name string) error
 	Workers(context.Context) (*api.List[api.Worker], error)
+	WorkerRuns(ctx context.Context, worker, cursor string, limit int) (*api.List[schema.Run], error)
 
 	Audit(ctx context.Context, q api.AuditQuery) (*api.List[api.AuditRecord], error)
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"testing"
 	"time"
 
 	"paragon/schema"
@@ -66,4 +67,30 @@ func (f *fake) Workers(context.Context) (*api.List[api.Worker], error) {
 		{ID: "worker-7d9f-2.4712", LastSeen: noon.Add(300 * time.Millisecond), Alive: true, Running: 87},
 		{ID: "worker-5c1a-9.99", LastSeen: noon.Add(-42 * time.Second), Running: 3},
 	}}, f.ask("workers")
+}
+
+// WorkerRuns says that the second worker has all runs that have not ended.
+func (f *fake) WorkerRuns(_ context.Context, worker, _ string, _ int) (*api.List[schema.Run], error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	page := &api.List[schema.Run]{}
+	for _, r := range f.runs {
+		if worker == "worker-7d9f-2.4712" && !r.Status.Ended() {
+			page.Items = append(page.Items, r)
+		}
+	}
+	return page, f.ask("runs of %s", worker)
+}
+
+// A worker is opened to see what it has, and that is opened in turn.
+func TestWhatAWorkerHas(t *testing.T) {
+	r := newRig(t, some())
+	r.goTo(":workers⏎⏎")
+	r.shows("runs of worker-7d9f-1.4711", "It has no runs of this project now.")
+	r.press("esc", "j", "enter")
+	r.shows("workers > runs of worker-7d9f-2.4712", "running", "x cancel")
+	r.press("x")
+	r.shows("Cancel run")
+	r.press("n", "enter")
+	r.shows("timeline")
 }

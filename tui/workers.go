@@ -63,14 +63,53 @@ func newWorkers() *listing[api.Worker] {
 	v.on = func(a *App, w api.Worker, key string) (tea.Cmd, bool) {
 		switch key {
 		case "enter":
-			return a.push(newRuns(runFilter{Status: []schema.RunStatus{schema.RunRunning}})), true
+			return a.push(newWorkerRuns(w.ID)), true
 		case "y":
 			return a.copy(w.ID), true
 		}
 		return nil, false
 	}
 	v.help = func(*App) []binding {
-		return []binding{{key: "enter", does: "runs under way", line: true}, {key: "y", does: "copy the id"}}
+		return []binding{{key: "enter", does: "the runs it has", line: true}, {key: "y", does: "copy the id"}}
+	}
+	return v
+}
+
+// newWorkerRuns lists the project's runs that a worker has now, the newest of
+// them.
+func newWorkerRuns(worker string) *listing[*schema.Run] {
+	v := &listing[*schema.Run]{title: "runs of " + cell.Safe(worker), missing: "This server does not tell which runs a worker has."}
+	more := false
+	v.ask = func(a *App, v *listing[*schema.Run]) tea.Cmd {
+		return ask(a, &v.q, func(ctx context.Context) (*api.List[schema.Run], error) {
+			return a.client.WorkerRuns(ctx, worker, "", pageSize)
+		},
+			func(a *App, page *api.List[schema.Run]) tea.Cmd {
+				more = page.NextCursor != ""
+				return v.show(a, light(page.Items))
+			})
+	}
+	v.list = list[*schema.Run]{id: func(r *schema.Run) string { return r.ID }, columns: runColumns(), sortBy: -1,
+		empty: "It has no runs of this project now."}
+	v.where = func(*App) string {
+		if more {
+			return v.list.place() + "+"
+		}
+		return v.list.place()
+	}
+	v.on = func(a *App, run *schema.Run, key string) (tea.Cmd, bool) {
+		switch key {
+		case "enter":
+			return a.push(newRunDetail(run.ID)), true
+		case "x":
+			return a.actOn(verbOf[key], []*schema.Run{run}), true
+		case "y":
+			return a.copy(run.ID), true
+		}
+		return nil, false
+	}
+	v.help = func(a *App) []binding {
+		return []binding{{key: "enter", does: "open", line: true}, {key: "x", does: "cancel", why: a.whyNot(), line: true}, {key: "y", does: "copy the id"}}
 	}
 	return v
 }

@@ -43,7 +43,7 @@ var weakest = map[string]string{
 	"listSharedCredentials": "viewer", "putSharedCredential": "developer", "deleteSharedCredential": "developer", "connectShared": "developer",
 	"startOAuth": "public", "oauthCallback": "public",
 	"listUserKeys": "developer", "putUserKey": "admin", "deleteUserKey": "admin",
-	"listWorkers":   "viewer",
+	"listWorkers": "viewer", "listWorkerRuns": "viewer",
 	"listWorkflows": "viewer", "getWorkflow": "viewer", "putWorkflow": "developer", "deleteWorkflow": "developer",
 	"listReleases": "viewer", "getRelease": "viewer", "compareReleases": "viewer", "rollbackRelease": "developer",
 	"listWorkflowRevisions": "viewer", "rollbackWorkflow": "developer", "compareWorkflowRevisions": "viewer", "compareSecretRevisions": "viewer",

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"time"
+
+	"paragon/schema"
 )
 
 // Worker is a process that executes runs. GET …/workers lists those that are
@@ -21,4 +23,10 @@ type Worker struct {
 // Workers lists the workers that are known, in one page.
 func (c *Client) Workers(ctx context.Context) (*List[Worker], error) {
 	return get[List[Worker]](ctx, c, c.path("workers"), nil)
+}
+
+// WorkerRuns lists the project's runs that a worker has now, newest first; a
+// worker that is not known has none. limit 0 is the server's default.
+func (c *Client) WorkerRuns(ctx context.Context, worker, cursor string, limit int) (*List[schema.Run], error) {
+	return get[List[schema.Run]](ctx, c, c.path("workers", worker, "runs"), page(cursor, limit))
 }

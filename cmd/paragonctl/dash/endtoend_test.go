@@ -78,6 +78,9 @@ func TestAWorkerFailsAndRecovers(t *testing.T) {
 	// the run over.
 	in.must(s.Type(":workers\r"))
 	see("1 of 1 worker alive · 1 run", "✓ alive")
+	in.must(s.Type("\r"))
+	see("workers > runs of", run.ID, "gated")
+	in.must(s.Type("q"))
 	first.kill()
 	see("0 of 1 worker alive", "✗ lost")
 	in.worker()

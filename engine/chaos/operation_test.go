@@ -71,21 +71,23 @@ func TestReplayOfManySurvivesItsProcess(t *testing.T) {
 		t.Errorf("the operation ended as %+v", op)
 	}
 	// Each has one replay, and all of these succeed.
-	replays := map[string]int{}
+	succeeded := []schema.RunStatus{schema.RunSucceeded}
 	c.eventually(time.Minute, "the replays succeed", func(ctx context.Context) (bool, error) {
-		clear(replays)
-		for run, err := range client.AllRuns(ctx, api.RunsQuery{Workflow: "failing", Status: []schema.RunStatus{schema.RunSucceeded}}) {
-			if err != nil {
-				return false, err
-			}
-			replays[run.Trigger.Parent]++
-		}
-		return len(replays) == runs, nil
+		n, err := client.CountReplay(ctx, api.RunsFilter{Workflow: "failing", Status: succeeded})
+		return err == nil && n.Matched >= runs, err
 	})
+	replays := map[string]int{}
+	for run, err := range client.AllRuns(t.Context(), api.RunsQuery{Workflow: "failing", Status: succeeded}) {
+		c.must(err)
+		replays[run.Trigger.Parent]++
+	}
 	for parent, n := range replays {
 		if n != 1 {
 			t.Errorf("run %s was replayed %d times", parent, n)
 		}
+	}
+	if len(replays) != runs {
+		t.Errorf("%d runs were replayed; want %d", len(replays), runs)
 	}
 }
 

@@ -71,8 +71,8 @@ func (w *world) applyAll() {
 	}
 	for _, readme := range dirs {
 		dir := filepath.Dir(readme)
-		if dir == "ci" || dir == "tests" {
-			continue // a repository with its pipelines, and what is for paragonctl alone: run by tests of their own
+		if dir == "ci" || dir == "tests" || dir == "integrations" {
+			continue // a repository with its pipelines, what is for paragonctl alone, and a catalogue: tests of their own
 		}
 		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 		if err != nil || len(files) == 0 {

@@ -23,6 +23,7 @@ func TestExamples(t *testing.T) {
 		"quickstart": quickstart, "github-webhook": githubWebhook, "crm-upsert": crmUpsert, "nightly-sync": nightlySync,
 		"fan-out": fanOut, "approval": approval, "saga": saga, "export-polling": exportPolling, "backfill": backfill,
 		"quote-api": quoteAPI, "search-index": searchIndex,
+		"integrations": (*world).applyCatalogue,
 	} {
 		t.Run(name, func(t *testing.T) {
 			inner := *w

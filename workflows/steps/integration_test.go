@@ -20,6 +20,7 @@ import (
 type account struct {
 	base    *url.URL
 	token   string
+	accept  string // what the API wants
 	more    []string
 	refused error
 	timeout time.Duration
@@ -35,6 +36,9 @@ func (a *account) Pages() *workflows.Pages           { return a.pages }
 func (a *account) Authorize(r *http.Request) error {
 	if !exchange.SameOrigin(a.base, r.URL) || r.Host != "" && r.Host != r.URL.Host {
 		return errors.New("another host")
+	}
+	if r.Header.Get("Accept") == "" {
+		r.Header.Set("Accept", a.accept)
 	}
 	r.Header.Set("Authorization", "Bearer "+a.token)
 	return nil
@@ -85,12 +89,14 @@ func connected(t *testing.T, by map[string]*account) (*Requests, *accounts) {
 
 func TestIntegration(t *testing.T) {
 	s, got := recorder(t, nil)
-	r, seen := connected(t, map[string]*account{"crm": newAccount(t, s.URL+"/v2", "token-of-crm")})
+	crm := newAccount(t, s.URL+"/v2", "token-of-crm")
+	crm.accept = "application/vnd.crm+json"
+	r, seen := connected(t, map[string]*account{"crm": crm})
 	out := perform(t, r, map[string]any{"integration": "crm", "path": "/contacts/${{ input.id }}?a=b", "query": map[string]any{"c": "d"}, "account": "${{ 'work' }}"},
 		map[string]any{"id": "7 8"}, func(c *Call) { c.User = "u1" })
 	resultOf(t, out)
 	sent := (*got)[0]
-	if sent.uri != "/v2/contacts/7%208?a=b&c=d" || sent.header.Get("Authorization") != "Bearer token-of-crm" {
+	if sent.uri != "/v2/contacts/7%208?a=b&c=d" || sent.header.Get("Authorization") != "Bearer token-of-crm" || sent.header.Get("Accept") != crm.accept {
 		t.Errorf("%s %v", sent.uri, sent.header)
 	}
 	if strings.Contains(out.Request.Headers["Authorization"], "token-of-crm") {

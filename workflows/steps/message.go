@@ -60,9 +60,6 @@ func (a *attempt) build() (*message, error) {
 	if err := a.buildBody(m); err != nil {
 		return nil, err
 	}
-	if m.header.Get("Accept") == "" && a.spec.Response != "bytes" && a.spec.Response != "none" {
-		m.header.Set("Accept", "application/json, text/*;q=0.9, */*;q=0.8")
-	}
 	return m, a.buildAuth(m)
 }
 
@@ -183,6 +180,9 @@ func (a *attempt) request(ctx context.Context, m *message) (*http.Request, error
 		if err := a.target.Authorize(req); err != nil {
 			return nil, fatal("%s", err)
 		}
+	}
+	if req.Header.Get("Accept") == "" && a.spec.Response != "bytes" && a.spec.Response != "none" {
+		req.Header.Set("Accept", "application/json, text/*;q=0.9, */*;q=0.8")
 	}
 	return req, nil
 }

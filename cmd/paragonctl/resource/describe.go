@@ -64,7 +64,8 @@ func (o *DescribeOptions) run(ctx context.Context) error {
 	all := described{StoredResource: r}
 	d := &description{style: o.env.OutStyle()}
 	d.head(o.env, r)
-	if o.ref.Kind == schema.KindWorkflow {
+	switch o.ref.Kind {
+	case schema.KindWorkflow:
 		var spec schema.WorkflowSpec
 		if err := json.Unmarshal(r.Spec, &spec); err != nil {
 			return fmt.Errorf("describe %s: its spec is not one that this version knows: %w", o.ref, err)
@@ -76,7 +77,9 @@ func (o *DescribeOptions) run(ctx context.Context) error {
 		}
 		d.runs(o.env, runs.Items)
 		all.Runs = runs.Items
-	} else {
+	case schema.KindIntegration:
+		d.integration(r)
+	case schema.KindSecret:
 		var spec schema.SecretSpec
 		if err := json.Unmarshal(r.Spec, &spec); err == nil {
 			d.field("Description", terminal.Safe(spec.Description))

@@ -21,8 +21,10 @@ dev: build ## Build, and run everything in one process with nothing installed
 test: ## Run all tests with the race detector (needs a C compiler for it)
 	@.ci/test
 
-check: lint ## Check form, vet, lint, the import plan and generated files
+check: lint ## Check form, vet, lint, the import plan, generated files, the Helm chart, known vulnerabilities
 	@.ci/generated
+	@.ci/helm
+	@.ci/vulnerabilities
 
 lint: ## Run gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \

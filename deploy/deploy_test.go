@@ -13,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-var files = []string{"Dockerfile", "compose.yaml", "systemd/paragond.service", "systemd/paragond@.service"}
+var files = []string{"Dockerfile", "compose.yaml", "systemd/paragond.service", "systemd/paragond@.service", "helm/paragon/templates/deployment.yaml"}
 
 func read(t *testing.T, path string) string {
 	t.Helper()
@@ -44,6 +44,11 @@ func TestFilesNameWhatParagondKnows(t *testing.T) {
 			if !strings.Contains(serve, name) {
 				t.Errorf("%s sets %s, which `paragond serve` does not know", file, name)
 			}
+		}
+	}
+	for _, flag := range regexp.MustCompile(`(?m)^ +- (--[a-z-]+)`).FindAllStringSubmatch(read(t, "helm/paragon/templates/deployment.yaml"), -1) {
+		if !strings.Contains(serve, flag[1]+" ") {
+			t.Errorf("the chart gives %s, which `paragond serve` does not know", flag[1])
 		}
 	}
 	for name, s := range load(t).Services {

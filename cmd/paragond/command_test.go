@@ -29,6 +29,7 @@ func runCommand(t *testing.T, ctx context.Context, args ...string) (out string, 
 }
 
 func TestBadCommandLines(t *testing.T) {
+	t.Setenv("PARAGON_MASTER_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 	for _, test := range []struct {
 		args []string
 		code int
@@ -43,6 +44,9 @@ func TestBadCommandLines(t *testing.T) {
 		{[]string{"serve", "--keep-history", "shop=1h"}, 2, "a day (1d) is the least"},
 		{[]string{"dev", "--otlp-endpoint", "collector:4318"}, 2, "write it like http://collector:4318"},
 		{[]string{"dev", "--otlp-endpoint", "http://collector:4318", "--trace-share", "7"}, 2, "choose 0 to 1"},
+		{[]string{"serve", "--redis", "redis://127.0.0.1:1", "--tls-cert", "cert.pem", "--roles", "worker"}, 2, "give both"},
+		{[]string{"serve", "--redis", "rediss://127.0.0.1:1/0?cert=cert.pem", "--roles", "worker"}, 2, "give both"},
+		{[]string{"serve", "--redis", "redis://127.0.0.1:1", "--roles", "worker"}, 1, "See that Redis runs"},
 		{[]string{"rotate-master-key"}, 2, "--postgres and --redis"},
 		{[]string{"migrate"}, 2, "--postgres"},
 		{[]string{"bootstrap"}, 2, "--postgres and --redis"},

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -184,6 +186,22 @@ func (d *doctor) masterKey(ctx context.Context, db store.Store) {
 	d.ok(name, fmt.Sprintf("it opens the data keys of %d projects", len(snap.Projects)))
 }
 
+// servedHere tells whether Paragon answers at an address, by HTTP or HTTPS. The
+// certificate is not looked at: that it is this machine is known.
+func servedHere(ctx context.Context, address string) bool {
+	plain := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above
+	defer plain.CloseIdleConnections()
+	for _, scheme := range []string{"http://", "https://"} {
+		client := api.New(scheme+address, "", api.WithHTTPClient(plain), api.WithTimeout(doctorTimeout/4), api.WithAttempts(1))
+		_, err := client.Ready(ctx)
+		client.Close()
+		if err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // address tells whether the API could listen, or does.
 func (d *doctor) address(ctx context.Context) error {
 	const name = "address"
@@ -200,9 +218,7 @@ func (d *doctor) address(ctx context.Context) error {
 	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
 		host = "localhost"
 	}
-	client := api.New("http://"+net.JoinHostPort(host, port), "", api.WithTimeout(doctorTimeout/2))
-	defer client.Close()
-	if _, asked := client.Ready(ctx); asked != nil {
+	if !servedHere(ctx, net.JoinHostPort(host, port)) {
 		d.failed(name, err.Error(), "Another program has the address, or it is not this machine's: choose one with --listen.")
 		return nil
 	}

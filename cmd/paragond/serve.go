@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"paragon/engine/daemon"
@@ -33,6 +32,7 @@ type serveOptions struct {
 	logLimit                       int64
 	keep                           []string
 	oidc                           oidcFlags
+	tls                            tlsFlags
 	telemetry                      telemetryFlags
 	log                            logFlags
 }
@@ -65,8 +65,9 @@ func newServe() *cobra.Command {
 	f.StringSliceVar(&o.keep, "keep-history", nil, "how long the flusher keeps the history of runs: 30d for all projects, shop=90d for one (default: for ever)")
 	f.StringSliceVar(&o.allowPrivate, "allow-private", nil, "private address ranges that requests may reach (10.0.0.0/8)")
 	f.BoolVar(&o.allowLoopback, "allow-loopback", false, "let requests reach this machine's loopback addresses")
-	f.BoolVar(&o.strict, "strict", false, "refuse to start on a Redis that may lose jobs")
+	f.BoolVar(&o.strict, "strict", false, "refuse to start where a start-up check fails: a Redis that may lose jobs, clocks apart, an old server")
 	o.oidc.add(cmd)
+	o.tls.add(cmd)
 	o.telemetry.add(cmd)
 	o.log.add(cmd)
 	return cmd
@@ -95,6 +96,12 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, seen.stop(ctx)) }()
 	opts.Tracer = seen.tracer
+	if opts.TLS, err = o.tls.config(log); err != nil {
+		return err
+	}
+	if err := o.checkStart(ctx, log); err != nil {
+		return err
+	}
 	if o.postgres != "" {
 		db, err := openStore(ctx, o.postgres)
 		if err != nil {
@@ -103,9 +110,9 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 		defer func() { err = errors.Join(err, db.Close()) }()
 		opts.Store = db
 	}
-	rdb, err := o.openRedis(ctx, log)
+	rdb, err := queue.NewRedis(o.redis, queue.RedisOptions{Name: "paragond"})
 	if err != nil {
-		return err
+		return usageError{fmt.Errorf("--redis: %w", err)}
 	}
 	defer func() { err = errors.Join(err, rdb.Close()) }()
 	opts.Redis = rdb
@@ -168,25 +175,6 @@ func openStore(ctx context.Context, address string) (store.Store, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
-}
-
-// openRedis opens Redis and says what of its settings may lose jobs.
-func (o *serveOptions) openRedis(ctx context.Context, log *slog.Logger) (redis.UniversalClient, error) {
-	rdb, err := queue.NewRedis(o.redis, queue.RedisOptions{Name: "paragond"})
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--redis: %w", err)}
-	}
-	findings, err := queue.Check(ctx, rdb)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("reach Redis: %w", err), rdb.Close())
-	}
-	for _, f := range findings {
-		log.Warn(f.String())
-	}
-	if o.strict && len(findings) > 0 {
-		return nil, errors.Join(fmt.Errorf("--strict: %s", findings[0]), rdb.Close())
-	}
-	return rdb, nil
 }
 
 // serve runs the process until ctx is done or it fails.

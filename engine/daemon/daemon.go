@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -52,8 +53,10 @@ type Options struct {
 	// Listener is where the API listens.
 	Listener net.Listener
 	// PublicURL is where browsers reach the API, without a slash at its end.
-	// Default: http and the listener's address.
+	// Default: http, or with TLS https, and the listener's address.
 	PublicURL string
+	// TLS, when set, makes the API speak HTTPS with this certificate alone.
+	TLS *tls.Config
 	// Durable makes every run durable in the store, and each checkpoint too, as
 	// dev does, whose Redis ends with it. It needs all roles.
 	Durable bool
@@ -282,7 +285,14 @@ func (d *Daemon) open() error {
 		return err
 	}
 	d.http = handler
-	go func() { d.served <- handler.Serve(o.Listener) }()
+	go func() {
+		if o.TLS == nil {
+			d.served <- handler.Serve(o.Listener)
+			return
+		}
+		handler.TLSConfig = o.TLS
+		d.served <- handler.ServeTLS(o.Listener, "", "")
+	}()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"paragon/engine/connect/users"
 	"paragon/engine/outbound"
@@ -21,12 +22,16 @@ func (d *Daemon) startUsers(ctx context.Context) error {
 	d.book = book
 	// Tokens are asked for through the guard, too: the addresses are a project's.
 	d.tokens = outbound.New(o.Outbound)
+	d.tokens.Transport = o.Tracer.Transport(d.tokens.Transport)
 	d.lender = users.NewLender(book, d.tokens)
 	if !d.has(RoleAPI) {
 		return nil
 	}
 	if o.PublicURL == "" {
 		o.PublicURL = localURL(o.Listener.Addr())
+		if o.TLS != nil {
+			o.PublicURL = "https" + strings.TrimPrefix(o.PublicURL, "http")
+		}
 	}
 	svc := users.NewService(users.Options{Store: o.Store, Book: book, HTTP: d.tokens, PublicURL: o.PublicURL})
 	if err := svc.Start(ctx); err != nil {

@@ -3,11 +3,13 @@ package queue
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -43,7 +45,9 @@ type RedisOptions struct {
 //	redis+cluster://h1:6379                        Redis Cluster, one address known
 //	redis+sentinel://h1:26379,h2:26379[/db]?master=name   Sentinel
 //
-// rediss+cluster:// and rediss+sentinel:// use TLS. A user and password in the
+// rediss+cluster:// and rediss+sentinel:// use TLS, with the parameters ca (a
+// file with the authorities to trust in place of the system's), cert and key
+// (files with the client's own certificate). A user and password in the
 // first URL count for all addresses (of Sentinel: for Redis itself; the
 // parameters sentinel_user and sentinel_password are for the sentinels).
 //
@@ -292,9 +296,13 @@ func (a *address) parseTail(tail string) error {
 			a.sentinelUser = v
 		case name == "sentinel_password" && a.mode == modeSentinel:
 			a.sentinelPassword = v
+		case (name == "ca" || name == "cert" || name == "key") && a.tls != nil:
 		default:
 			return fmt.Errorf("redis address: parameter %q is not known here", name)
 		}
+	}
+	if err := a.trust(q.Get("ca"), q.Get("cert"), q.Get("key")); err != nil {
+		return err
 	}
 	if a.mode == modeSentinel && a.master == "" {
 		return errors.New("redis address: Sentinel needs the master's name; add ?master=name")
@@ -302,6 +310,32 @@ func (a *address) parseTail(tail string) error {
 	if a.mode == modeCluster && a.db != 0 {
 		return errors.New("redis address: Redis Cluster has only database 0")
 	}
+	return nil
+}
+
+// trust reads the files that TLS is to use.
+func (a *address) trust(ca, cert, key string) error {
+	if ca != "" {
+		raw, err := os.ReadFile(ca)
+		if err != nil {
+			return fmt.Errorf("redis address: read ca: %w", err)
+		}
+		a.tls.RootCAs = x509.NewCertPool()
+		if !a.tls.RootCAs.AppendCertsFromPEM(raw) {
+			return fmt.Errorf("redis address: ca: %s has no certificate in PEM", ca)
+		}
+	}
+	if (cert == "") != (key == "") {
+		return errors.New("redis address: cert and key belong together; give both")
+	}
+	if cert == "" {
+		return nil
+	}
+	own, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return fmt.Errorf("redis address: read cert and key: %w", err)
+	}
+	a.tls.Certificates = []tls.Certificate{own}
 	return nil
 }
 

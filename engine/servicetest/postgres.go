@@ -23,6 +23,8 @@ type PostgresOptions struct {
 	Durable bool
 	// Settings are server settings by name ("max_connections": "20").
 	Settings map[string]string
+	// TLS, when set, lets clients connect by TLS, too.
+	TLS *Certificate
 }
 
 // PostgresServer is a private Postgres server. Its methods end the test when
@@ -196,6 +198,10 @@ func newPostgres(postgres, initdb string, opts PostgresOptions) (*postgresServer
 
 // begin starts the server for the first time, or removes it.
 func (s *postgresServer) begin() (err error) {
+	if err := s.installCertificate(); err != nil {
+		s.remove()
+		return fmt.Errorf("install the server's certificate: %w", err)
+	}
 	// Another process may take the free port before the server does.
 	for range 5 {
 		if s.port, err = freePort(); err != nil {
@@ -230,6 +236,30 @@ func (s *postgresServer) replica(backup string) (*postgresServer, error) {
 	return r, nil
 }
 
+// installCertificate puts a certificate where the server, which is another
+// user, may read it; Postgres wants the key to be its own.
+func (s *postgresServer) installCertificate() error {
+	if s.opts.TLS == nil {
+		return nil
+	}
+	for name, from := range map[string]string{"server.crt": s.opts.TLS.Cert, "server.key": s.opts.TLS.Key} {
+		raw, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(s.dir, name)
+		if err := os.WriteFile(to, raw, 0o600); err != nil {
+			return err
+		}
+		if s.cred != nil {
+			if err := os.Chown(to, int(s.cred.Uid), int(s.cred.Gid)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (s *postgresServer) start() error {
 	settings := map[string]string{
 		"listen_addresses":        "127.0.0.1",
@@ -243,6 +273,10 @@ func (s *postgresServer) start() error {
 	}
 	if s.opts.Durable {
 		settings["fsync"], settings["full_page_writes"] = "on", "on"
+	}
+	if s.opts.TLS != nil {
+		settings["ssl"] = "on"
+		settings["ssl_cert_file"], settings["ssl_key_file"] = filepath.Join(s.dir, "server.crt"), filepath.Join(s.dir, "server.key")
 	}
 	for name, value := range s.opts.Settings {
 		settings[name] = value

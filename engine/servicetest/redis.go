@@ -19,6 +19,9 @@ type RedisOptions struct {
 	Volatile bool
 	// Args are added to the command line ("--maxmemory", "10mb").
 	Args []string
+	// TLS, when set, makes the server listen for TLS at TLSAddr, too, and ask
+	// clients for a certificate of the same authority.
+	TLS *Certificate
 }
 
 // RedisServer is a private redis-server. Its methods end the test when they
@@ -26,6 +29,8 @@ type RedisOptions struct {
 type RedisServer struct {
 	// Addr is host:port. It stays the same over a Restart.
 	Addr string
+	// TLSAddr is host:port of TLS; empty without.
+	TLSAddr string
 
 	t    testing.TB
 	path string
@@ -84,6 +89,14 @@ func (r *RedisServer) start() error {
 		// survives a SIGKILL; a sync to disk is only for a lost machine.
 		"--appendfsync", "everysec",
 	}, r.opts.Args...)
+	if c := r.opts.TLS; c != nil {
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		r.TLSAddr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		args = append(args, "--tls-port", strconv.Itoa(port), "--tls-cert-file", c.Cert, "--tls-key-file", c.Key, "--tls-ca-cert-file", c.CA)
+	}
 	proc, err := start(r.dir, filepath.Join(r.dir, "log"), nil, syscall.SIGKILL, r.path, args...)
 	if err != nil {
 		return err

@@ -57,6 +57,7 @@ var plan = []struct {
 	{"engine/bench", []string{"schema", "schema/api", "workflows", "engine"}},
 	{"engine/chaos", []string{"schema", "schema/api", "workflows", "engine"}},
 	{"docs/gen", []string{"schema", "workflows", "engine/metrics"}},
+	{"docs/licences", nil},
 	{"docs/screens", []string{"schema", "schema/api", "tui"}},
 	{"tui", []string{"schema", "schema/api"}},
 	{"cmd/paragond", []string{"schema", "schema/api", "engine"}},

@@ -5,6 +5,8 @@ import "paragon/workflows"
 // secretSpec is the spec of a Secret in the store and in Redis.
 type secretSpec struct {
 	Sealed []byte `json:"sealed"`
+	// Past has the values of before, the newest last.
+	Past [][]byte `json:"past,omitempty"`
 }
 
 // SecretPlace is what the value of a secret is bound to besides its project.

@@ -317,6 +317,12 @@ func (c *Cache) setSecret(ctx context.Context, p *Project, w wanted, doc documen
 		if plain, err = p.dataKey.Open(spec.Sealed, SecretPlace(w.ref.Name)...); err == nil {
 			s.value, s.opened = string(plain), true
 		}
+		for _, sealed := range spec.Past {
+			// What can't be opened any more no run can have taken up either.
+			if plain, err := p.dataKey.Open(sealed, SecretPlace(w.ref.Name)...); err == nil {
+				s.past = append(s.past, string(plain))
+			}
+		}
 	}
 	if err != nil {
 		c.log.ErrorContext(ctx, "secret can't be opened", "project", p.Name, "secret", w.ref.Name, "error", err)

@@ -84,7 +84,8 @@ func (k *Key) Expired(now time.Time) bool {
 }
 
 // secret is an opened secret, with what it was before, so that a value that a
-// run took up before it was rotated or deleted is still kept out of the logs.
+// run took up before it was rotated or deleted is still kept out of the logs:
+// as far as the stored secret tells, and as far as this process saw.
 // One that was deleted has no entry.
 type secret struct {
 	entry  resourceEntry
@@ -93,19 +94,22 @@ type secret struct {
 	past   []string
 }
 
-// maxPast is how many earlier values of one secret are kept out of the logs.
-const maxPast = 8
+// MaxPast is how many earlier values of one secret are kept out of the logs.
+const MaxPast = 8
 
 func (s secret) gone() bool { return s.entry == resourceEntry{} }
 
 // replaced is the secret after a change of it: the next, which remembers what
 // was before.
 func (s secret) replaced(next secret) secret {
-	next.past = s.past
-	if s.opened && s.value != next.value {
-		next.past = append(slices.Clip(s.past), s.value)
-		next.past = next.past[max(0, len(next.past)-maxPast):]
+	seen := slices.Clone(s.past)
+	if s.opened {
+		seen = append(seen, s.value)
 	}
+	told := next.past
+	seen = slices.DeleteFunc(seen, func(v string) bool { return v == next.value || slices.Contains(told, v) })
+	next.past = append(seen, told...)
+	next.past = next.past[max(0, len(next.past)-MaxPast):]
 	return next
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // sealedSteps take up a secret, park with a checkpoint that holds it, and send
@@ -123,7 +125,22 @@ func TestKeysAreRotatedUnderLoad(t *testing.T) {
 	acked := merge(l.stop(), waiting)
 	c.check(acked, expectation{once: true})
 	c.sentTokens(waiting, next)
+	c.hidTokens()
 	t.Logf("%d runs went on through %d values of a secret, 2 data keys and 2 master keys", len(acked), next+1)
+}
+
+// hidTokens checks that history has none of the values, not even the first,
+// which the processes that ended the waiting runs have never seen as a secret's.
+func (c *cluster) hidTokens() {
+	c.t.Helper()
+	rows, err := c.pool.Query(c.t.Context(), `SELECT run || '/' || path || ': ' || concat_ws(' ', result, error, attempts) FROM steps
+		WHERE concat_ws(' ', result, error, attempts) LIKE '%planted-token%' LIMIT 3`)
+	c.must(err)
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	c.must(err)
+	for _, row := range found {
+		c.t.Errorf("history holds a value of the secret: %s", row)
+	}
 }
 
 // sentTokens checks what every run took up and sent: the runs that waited have

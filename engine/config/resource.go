@@ -228,6 +228,9 @@ func (s *Service) Rollback(ctx context.Context, actor Actor, project string, id 
 		}
 		out = *target
 		out.UpdatedAt, out.UpdatedBy = s.now().UTC(), actor.Name
+		if out.Spec, err = following(out, current); err != nil {
+			return err
+		}
 		if out.Revision, err = tx.Put(ctx, out); err != nil {
 			return err
 		}

@@ -3,8 +3,11 @@ package config
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"testing"
 
+	"paragon/engine/cache"
 	"paragon/engine/seal"
 	"paragon/schema"
 )
@@ -87,5 +90,54 @@ func TestRotateMasterKeyAndDropTheOld(t *testing.T) {
 	r.keys = seal.NewKeyring(local(2))
 	if v, ok := r.cache().Secret("TOKEN"); !ok || v != "hunter2-value" {
 		t.Errorf("with the new key alone: %q, %t", v, ok)
+	}
+}
+
+// A process that starts after a secret was rotated keeps the values of before
+// out of the logs, too: runs that took one up may still be going on.
+func TestAProcessThatStartsKnowsEarlierValues(t *testing.T) {
+	r := newRig(t)
+	ctx := context.Background()
+	token := schema.Ref{Kind: schema.KindSecret, Name: "TOKEN"}
+	hides := func(values ...string) {
+		t.Helper()
+		redactor := r.cache().Redactor()
+		for _, v := range values {
+			if got := redactor.String(v); got != "***" {
+				t.Errorf("%s is told as %s", v, got)
+			}
+		}
+	}
+	r.mustApply("", secretDoc("TOKEN", "first-value"))
+	r.mustApply("", secretDoc("TOKEN", "second-value"))
+	hides("first-value", "second-value")
+	if _, err := r.svc.RotateDataKey(ctx, System, "default", 0); err != nil {
+		t.Fatal(err)
+	}
+	r.mustApply("", secretDoc("TOKEN", "third-value"))
+	hides("first-value", "second-value", "third-value")
+	if _, err := r.svc.Rollback(ctx, alice, "default", token, 1, Condition{}); err != nil {
+		t.Fatal(explain(err))
+	}
+	hides("first-value", "second-value", "third-value")
+	if v, ok := r.cache().Secret("TOKEN"); !ok || v != "first-value" {
+		t.Errorf("rolled back to %q, %t", v, ok)
+	}
+	// As many as are kept, and no more is stored.
+	for n := range 2 * cache.MaxPast {
+		r.mustApply("", secretDoc("TOKEN", fmt.Sprintf("value-%02d", n)))
+	}
+	hides(fmt.Sprintf("value-%02d", cache.MaxPast), fmt.Sprintf("value-%02d", 2*cache.MaxPast-1))
+	stored, err := r.store.Resource(ctx, "default", token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spec storedSecret
+	if err := json.Unmarshal(stored.Spec, &spec); err != nil || len(spec.Past) != cache.MaxPast {
+		t.Errorf("%d earlier values are stored, %v; want %d", len(spec.Past), err, cache.MaxPast)
+	}
+	shown, err := r.svc.Get(ctx, "default", token, 0)
+	if err != nil || bytes.Contains(shown.Spec, []byte("past")) || bytes.Contains(shown.Spec, []byte("sealed")) {
+		t.Errorf("shown as %s, %v", shown.Spec, err)
 	}
 }

@@ -2,7 +2,9 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"paragon/engine/cache"
 	"paragon/engine/seal"
@@ -19,6 +21,34 @@ type storedSecret struct {
 	// Digest is a keyed digest of the value, Sealed the value itself.
 	Digest string `json:"digest"`
 	Sealed []byte `json:"sealed"`
+	// Past has the values of before, sealed, the newest last: runs that took one
+	// up may still be going on, and processes that start now must know what to
+	// keep out of the logs.
+	Past [][]byte `json:"past,omitempty"`
+}
+
+// after is the secret in the place of the one before.
+func (s storedSecret) after(before storedSecret) storedSecret {
+	s.Past = before.Past
+	if s.Digest != before.Digest && len(before.Sealed) > 0 {
+		s.Past = append(slices.Clip(before.Past), before.Sealed)
+		s.Past = s.Past[max(0, len(s.Past)-cache.MaxPast):]
+	}
+	return s
+}
+
+// following is the stored spec of a resource that is written in the place of
+// the current one, nil for none. Only of a secret does it tell of what was
+// before.
+func following(r store.Resource, current *store.Resource) (json.RawMessage, error) {
+	if r.Kind != schema.KindSecret || current == nil {
+		return r.Spec, nil
+	}
+	var next, before storedSecret
+	if err := errors.Join(json.Unmarshal(r.Spec, &next), json.Unmarshal(current.Spec, &before)); err != nil {
+		return nil, fmt.Errorf("the stored secret %s can't be read", r.Metadata.Name)
+	}
+	return json.Marshal(next.after(before))
 }
 
 // sealSecret makes the stored spec and the digest of the whole resource from
@@ -77,6 +107,7 @@ func sealSecret(key *seal.DataKey, r schema.Resource, current *store.Resource, v
 		}
 		stored.Sealed = sealed
 	}
+	stored = stored.after(before)
 	spec, err := json.Marshal(stored)
 	if err != nil {
 		return fail("spec", fmt.Sprintf("secret %s can't be stored", name), "")

@@ -50,7 +50,7 @@ var plan = []struct {
 	{"engine/metrics", []string{"schema", "schema/api", "engine/logs", "engine/stats"}},
 	{"engine/execution", []string{"schema", "schema/api", "workflows", "workflows/interpret", "engine/batch", "engine/seal",
 		"engine/store", "engine/queue", "engine/record", "workflows/steps", "engine/cache", "engine/logs", "engine/stats", "engine/tracing"}},
-	{"engine/schedule", []string{"schema", "workflows", "workflows/interpret", "engine/cache", "engine/execution"}},
+	{"engine/schedule", []string{"schema", "workflows", "workflows/interpret", "engine/cache", "engine/execution", "engine/connect"}},
 	{"engine/connect", []string{"schema", "schema/api", "workflows", "workflows/exchange", "workflows/token", "engine/seal", "engine/store", "engine/cache", "engine/outbound", "engine/queue"}},
 	{"engine/httpapi", []string{"schema", "schema/api", "workflows", "engine/store", "engine/cache", "engine/config", "engine/execution", "engine/stats", "engine/connect", "engine/tracing"}},
 	{"engine/daemon", []string{"schema", "schema/api", "workflows", "workflows/function", "workflows/exchange", "workflows/steps", "engine"}},

@@ -18,6 +18,7 @@ import (
 	"paragon/engine/cache"
 	"paragon/engine/config"
 	"paragon/engine/connect"
+	"paragon/engine/connect/enrol"
 	"paragon/engine/connect/users"
 	"paragon/engine/execution"
 	"paragon/engine/httpapi"
@@ -98,6 +99,8 @@ type Daemon struct {
 	users     *users.Service
 	lender    *users.Lender
 	tokens    *exchange.Client
+	enrol     *enrol.Service
+	enrolled  *enrol.Directory
 	queue     *queue.Client
 	service   *execution.Service
 	rebuilder *execution.Rebuilder
@@ -171,6 +174,9 @@ func (d *Daemon) start(ctx context.Context) error {
 	if err := d.startRuns(ctx); err != nil {
 		return err
 	}
+	if err := d.startChanging(ctx); err != nil {
+		return err
+	}
 	return d.open()
 }
 
@@ -197,7 +203,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		}
 		svc := execution.NewService(execution.ServiceOptions{
 			Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: runs, Steering: steering,
-			AlwaysDurable: o.Durable, Settle: d.settle(), LogLimit: o.LogLimit, Now: o.Now, Tracer: o.Tracer, Log: d.log,
+			Users: d.enrolled, AlwaysDurable: o.Durable, Settle: d.settle(), LogLimit: o.LogLimit, Now: o.Now, Tracer: o.Tracer, Log: d.log,
 		})
 		if err := svc.Start(ctx); err != nil {
 			return fmt.Errorf("start the run service: %w", err)
@@ -233,7 +239,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 			return fmt.Errorf("start the keeper: %w", err)
 		}
 		d.keeper = k
-		s := schedule.New(schedule.Options{Redis: o.Redis, Config: d.cache, Runs: d.service, Now: o.Now, Log: d.log})
+		s := schedule.New(schedule.Options{Redis: o.Redis, Config: d.cache, Runs: d.service, Users: d.enrolled, Now: o.Now, Log: d.log})
 		if err := s.Start(ctx); err != nil {
 			return fmt.Errorf("start the cron scheduler: %w", err)
 		}
@@ -259,7 +265,7 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	}
 	w := execution.NewWorker(execution.WorkerOptions{
 		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: durably, Settle: d.settle(),
-		Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Stats: d.stats, Now: o.Now, Tracer: o.Tracer, Log: d.log,
+		Users: d.enrolled, Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Stats: d.stats, Now: o.Now, Tracer: o.Tracer, Log: d.log,
 	})
 	if err := w.Start(ctx); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
@@ -303,7 +309,7 @@ func (d *Daemon) handler() (*http.Server, error) {
 	}
 	if d.has(RoleAPI) {
 		o.Runs, o.Fleet = d.service, d.service
-		o.Users, o.Book = d.users, d.book
+		o.Users, o.Book, o.Enrol = d.users, d.book, d.enrol
 		o.Stats = d.numbers
 	}
 	server, err := httpapi.New(o)
@@ -359,6 +365,10 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	if d.outbound != nil {
 		d.outbound.Close()
 		d.sandbox.Close()
+	}
+	if d.users != nil {
+		d.users.Stop(ctx)
+		d.enrol.Shutdown(ctx)
 	}
 	if d.operator != nil {
 		d.operator.Stop()

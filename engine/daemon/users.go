@@ -7,23 +7,31 @@ import (
 	"strconv"
 	"strings"
 
+	"paragon/engine/connect/enrol"
 	"paragon/engine/connect/users"
 	"paragon/engine/outbound"
 )
 
 // startUsers starts what knows the product's users: every role reads them and
-// their credentials, the role api changes them.
+// their credentials.
 func (d *Daemon) startUsers(ctx context.Context) error {
 	o := &d.opts
 	book := users.NewBook(users.BookOptions{Redis: o.Redis, Config: d.cache, Log: d.log})
 	if err := book.Start(ctx); err != nil {
 		return fmt.Errorf("start reading users: %w", err)
 	}
-	d.book = book
+	d.book, d.enrolled = book, enrol.NewDirectory(o.Redis, book)
 	// Tokens are asked for through the guard, too: the addresses are a project's.
 	d.tokens = outbound.New(o.Outbound)
 	d.tokens.Transport = o.Tracer.Transport(d.tokens.Transport)
 	d.lender = users.NewLender(book, d.tokens)
+	return nil
+}
+
+// startChanging starts what changes users, and what follows from that: the role
+// api alone, once it can end runs.
+func (d *Daemon) startChanging(ctx context.Context) error {
+	o := &d.opts
 	if !d.has(RoleAPI) {
 		return nil
 	}
@@ -33,11 +41,15 @@ func (d *Daemon) startUsers(ctx context.Context) error {
 			o.PublicURL = "https" + strings.TrimPrefix(o.PublicURL, "http")
 		}
 	}
-	svc := users.NewService(users.Options{Store: o.Store, Book: book, HTTP: d.tokens, PublicURL: o.PublicURL})
+	d.enrol = enrol.NewService(enrol.Options{Store: o.Store, Redis: o.Redis, Config: d.cache, Stop: d.service.StopFor, Log: d.log})
+	svc := users.NewService(users.Options{Store: o.Store, Book: d.book, HTTP: d.tokens, PublicURL: o.PublicURL, Changed: d.enrol.Changed})
 	if err := svc.Start(ctx); err != nil {
 		return fmt.Errorf("start the service of users: %w", err)
 	}
 	d.users = svc
+	if err := d.enrol.Start(ctx); err != nil {
+		return fmt.Errorf("start the service of users' workflows: %w", err)
+	}
 	return nil
 }
 
@@ -54,9 +66,6 @@ func (d *Daemon) stopUsers(ctx context.Context) {
 	if d.lender != nil {
 		d.lender.Close()
 		d.tokens.Close()
-	}
-	if d.users != nil {
-		d.users.Stop(ctx)
 	}
 	if d.book != nil {
 		d.book.Stop(ctx)

@@ -7,6 +7,7 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/schema"
+	"paragon/schema/api"
 	"paragon/workflows"
 	"paragon/workflows/interpret"
 )
@@ -74,6 +75,18 @@ func (s *segment) stopForUser() error {
 	if stopped {
 		s.machine.Cancel(fmt.Sprintf("canceled: user %s is disabled or was deleted", user))
 	}
+	return err
+}
+
+// StopFor ends what runs for a user, of one workflow or (empty) of all, in the
+// background: an operation that goes on in another process should this one end.
+func (s *Service) StopFor(ctx context.Context, project, user, workflow string) error {
+	f := api.RunsFilter{User: user, Workflow: workflow}
+	n, err := s.CountRuns(ctx, project, api.OperationCancel, f)
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = s.StartOperation(ctx, project, api.OperationCancel, f, "", "user/"+user)
 	return err
 }
 

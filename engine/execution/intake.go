@@ -87,7 +87,7 @@ func (in *intake) accept(ctx context.Context, req Request, by *caller) (id strin
 	if err != nil {
 		return "", nil, false, err
 	}
-	return in.write(ctx, draft{id: NewRunID(now, in.laneFor(req, len(limits) > 0, now)), start: s, idem: req.IdempotencyKey, limits: limits})
+	return in.write(ctx, draft{id: NewRunID(now, in.laneFor(req, len(limits) > 0, now)), start: s, idem: req.IdempotencyKey, life: req.KeyLife, limits: limits})
 }
 
 // draft is a run that is to be accepted.
@@ -95,6 +95,7 @@ type draft struct {
 	id      string
 	start   *start
 	idem    string
+	life    time.Duration // of the key; 0: as long as keys are kept
 	limits  []any
 	history []schema.StepRecord
 }
@@ -210,7 +211,7 @@ func (in *intake) writeRedis(ctx context.Context, d *draft) (accepted, error) {
 		}
 		fields = append(fields, prefixStep+d.history[i].Path, string(rec))
 	}
-	idem, keep := d.idem, time.Duration(0)
+	idem, keep := d.idem, d.life
 	switch {
 	case idem != "":
 		idem = d.start.Project + "/" + d.start.Workflow + "/" + idem

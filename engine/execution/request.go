@@ -2,6 +2,7 @@ package execution
 
 import (
 	"encoding/json"
+	"time"
 
 	"paragon/schema"
 )
@@ -20,6 +21,8 @@ type Request struct {
 	User string
 	// For is that user as the caller knows it already; nil: to be looked up.
 	For *schema.RunUser
+	// KeyLife is how long the key stands for the run in Redis; 0: 24 hours.
+	KeyLife time.Duration
 	// TraceParent is the caller's W3C traceparent, empty for none.
 	TraceParent string
 }

@@ -22,6 +22,7 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/config"
+	"paragon/engine/connect/enrol"
 	"paragon/engine/connect/users"
 	"paragon/engine/execution"
 	"paragon/engine/outbound"
@@ -200,14 +201,17 @@ type rig struct {
 	cache  *cache.Cache
 	book   *users.Book
 	users  *users.Service
-	runs   *fakeRuns
-	fleet  fakeFleet
-	mini   *miniredis.Miniredis
-	tokens map[string]string // by role; "other" is of another project
-	log    *bytes.Buffer
-	now    time.Time
-	drain  atomic.Bool
-	checks []Check
+	enrol  *enrol.Service
+	// stopped are the users, with a workflow or none, whose runs were ended.
+	stopped []string
+	runs    *fakeRuns
+	fleet   fakeFleet
+	mini    *miniredis.Miniredis
+	tokens  map[string]string // by role; "other" is of another project
+	log     *bytes.Buffer
+	now     time.Time
+	drain   atomic.Bool
+	checks  []Check
 }
 
 func newRig(t testing.TB) *rig {
@@ -262,11 +266,16 @@ func newRig(t testing.TB) *rig {
 	r.book = users.NewBook(users.BookOptions{Redis: rdb, Config: r.cache, Log: quiet, Now: func() time.Time { return r.now }})
 	client := outbound.New(outbound.Settings{AllowLoopback: true})
 	t.Cleanup(client.Close)
-	r.users = users.NewService(users.Options{Store: db, Book: r.book, HTTP: client, PublicURL: publicURL})
+	r.enrol = enrol.NewService(enrol.Options{Store: db, Redis: rdb, Config: r.cache, Now: func() time.Time { return r.now },
+		Stop: func(_ context.Context, project, user, workflow string) error {
+			r.stopped = append(r.stopped, project+"/"+user+"/"+workflow)
+			return nil
+		}})
+	r.users = users.NewService(users.Options{Store: db, Book: r.book, HTTP: client, PublicURL: publicURL, Changed: r.enrol.Changed})
 	if err := r.users.Reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
-	r.server, err = New(Options{Cache: r.cache, Config: r.config, Users: r.users, Book: r.book, Runs: r.runs, Fleet: &r.fleet, Stats: r.stats, Now: func() time.Time { return r.now },
+	r.server, err = New(Options{Cache: r.cache, Config: r.config, Users: r.users, Book: r.book, Enrol: r.enrol, Runs: r.runs, Fleet: &r.fleet, Stats: r.stats, Now: func() time.Time { return r.now },
 		Log: slog.New(slog.NewTextHandler(r.log, nil)), Version: api.Version{Version: "v0", Go: "go", Mode: "dev"},
 		Limits: Limits{Body: 10_000}, Draining: r.drain.Load,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "paragon_up 1\n") }),

@@ -10,6 +10,7 @@ import (
 
 	"paragon/engine/cache"
 	"paragon/engine/config"
+	"paragon/engine/connect/enrol"
 	"paragon/engine/connect/users"
 	"paragon/engine/execution"
 	"paragon/engine/stats"
@@ -107,6 +108,8 @@ type Options struct {
 	// Users and Book are about the product's users; nil leaves their routes out.
 	Users *users.Service
 	Book  *users.Book
+	// Enrol is about what users chose of workflows; nil leaves its routes out.
+	Enrol *enrol.Service
 	// Stats shows the live numbers; nil leaves the routes out.
 	Stats *stats.View
 	// Checks are what /readyz asks.

@@ -42,6 +42,7 @@ var weakest = map[string]string{
 	"listCredentials": "viewer", "putCredential": "operator", "deleteCredential": "operator", "connect": "operator", "getConnect": "viewer",
 	"listSharedCredentials": "viewer", "putSharedCredential": "developer", "deleteSharedCredential": "developer", "connectShared": "developer",
 	"startOAuth": "public", "oauthCallback": "public",
+	"listUserWorkflows": "viewer", "getUserWorkflow": "viewer", "putUserWorkflow": "operator", "deleteUserWorkflow": "operator",
 	"listUserKeys": "developer", "putUserKey": "admin", "deleteUserKey": "admin",
 	"listWorkers": "viewer", "listWorkerRuns": "viewer",
 	"listWorkflows": "viewer", "getWorkflow": "viewer", "putWorkflow": "developer", "deleteWorkflow": "developer",

@@ -44,6 +44,7 @@ func (s *Server) table() []route {
 	list = append(list, s.statsRoutes()...)
 	list = append(list, s.userRoutes()...)
 	list = append(list, s.credentialRoutes()...)
+	list = append(list, s.userWorkflowRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
 	}
@@ -94,7 +95,7 @@ func (s *Server) projectRoutes() []route {
 			body: typeOf[api.ApplyRequest](), media: []string{api.ContentTypeJSON, api.ContentTypeYAML},
 			answers: ok(typeOf[api.ApplyResult]()), limit: s.limits.Apply, serve: s.apply},
 
-		{method: "POST", path: pathProject + "/workflows/{name}/runs", access: member, action: config.ActionTrigger, id: "trigger", tag: "runs",
+		{method: "POST", path: pathProject + "/workflows/{name}/runs", access: connected, action: config.ActionTrigger, id: "trigger", tag: "runs",
 			summary: "Start a run, or with NDJSON many",
 			params:  []param{paramWait, paramKey},
 			body:    typeOf[api.TriggerRequest](), media: []string{api.ContentTypeJSON, api.ContentTypeNDJSON}, optional: true,

@@ -64,6 +64,9 @@ func (s *Server) start(r *request, body api.TriggerRequest) (*schema.Run, error)
 	if err := checkIdempotencyKey(body.IdempotencyKey); err != nil {
 		return nil, err
 	}
+	if err := s.mayStart(r, r.PathValue("name")); err != nil {
+		return nil, err
+	}
 	user, err := namedUser(r, body.User)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 // entry is one cron trigger of one workflow.
 type entry struct {
 	project, workflow string
+	wf                *cache.Workflow
 	trigger           *workflows.Trigger
 	spec              *schema.CronTrigger
 	cron              workflows.Schedule
@@ -101,14 +102,14 @@ func entriesOf(c *cache.Cache) (out []*entry, all bool) {
 				continue
 			}
 			for _, t := range wf.Triggers {
-				if t.Spec.Cron == nil || wf.Users != nil {
+				if t.Spec.Cron == nil {
 					continue
 				}
 				parsed, err := workflows.ParseSchedule(t.Spec.Cron.Schedule, t.Spec.Cron.Timezone)
 				if err != nil {
 					continue // refused when it was applied
 				}
-				out = append(out, &entry{project: p.Name, workflow: wf.Name, trigger: t, spec: t.Spec.Cron, cron: parsed})
+				out = append(out, &entry{project: p.Name, workflow: wf.Name, wf: wf, trigger: t, spec: t.Spec.Cron, cron: parsed})
 			}
 		}
 	}
@@ -122,6 +123,8 @@ type mark struct {
 	// was fired.
 	Last time.Time `json:"last"`
 	Run  string    `json:"run,omitempty"`
+	// Walk is the way through the users that is under way.
+	Walk *walk `json:"walk,omitempty"`
 	// Rule is the schedule, zone and policy that this is about: under another
 	// one the trigger is new.
 	Rule string `json:"rule,omitempty"`

@@ -127,10 +127,17 @@ func (r *rig) Trigger(_ context.Context, req execution.Request) (*schema.Run, er
 	}
 	id := fmt.Sprintf("run%d", len(r.byKey)+1)
 	r.byKey[key] = id
-	if req.Trigger.Kind != "cron" || req.IdempotencyKey != fmt.Sprintf("cron/%s/%d", req.Trigger.ID, req.Trigger.Time.Unix()) {
+	key = fmt.Sprintf("cron/%s/%d", req.Trigger.ID, req.Trigger.Time.Unix())
+	if req.For != nil {
+		key += "/" + req.For.ID
+	}
+	if req.Trigger.Kind != "cron" || req.IdempotencyKey != key {
 		r.t.Errorf("request %+v", req)
 	}
 	fired := req.Trigger.ID + " " + req.Trigger.Time.Format(time.RFC3339)
+	if req.For != nil {
+		fired = req.For.ID + " " + string(req.Input)
+	}
 	r.fired = append(r.fired, fired)
 	select {
 	case r.told <- fired:

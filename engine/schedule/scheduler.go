@@ -31,6 +31,8 @@ type Options struct {
 	Redis  redis.UniversalClient
 	Config *cache.Cache
 	Runs   Runs
+	// Users tells who has the workflows with users; nil: those are not fired.
+	Users Users
 	// ID identifies the scheduler; default a random one.
 	ID  string
 	Now func() time.Time
@@ -146,7 +148,11 @@ func (s *Scheduler) round(ctx context.Context) (next time.Time, err error) {
 	}
 	var errs []error
 	for _, e := range entries {
-		at, err := s.one(ctx, e, marks[e.id()])
+		fire := s.one
+		if e.users() {
+			fire = s.walkOn
+		}
+		at, err := fire(ctx, e, marks[e.id()])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("cron trigger %s: %w", e.id(), err))
 			continue
@@ -174,7 +180,11 @@ func (s *Scheduler) forget(ctx context.Context, entries []*entry, marks map[stri
 	if len(gone) == 0 {
 		return nil
 	}
-	if err := s.opts.Redis.HDel(ctx, marksKey, gone...).Err(); err != nil {
+	keys := make([]string, len(gone))
+	for i, id := range gone {
+		keys[i] = lastKey + id
+	}
+	if err := errors.Join(s.opts.Redis.HDel(ctx, marksKey, gone...).Err(), s.opts.Redis.Unlink(ctx, keys...).Err()); err != nil {
 		return fmt.Errorf("forget what cron has fired: %w", err)
 	}
 	return nil
@@ -213,20 +223,8 @@ func (s *Scheduler) one(ctx context.Context, e *entry, known string) (time.Time,
 
 // fire starts the run of one time, unless the overlap policy says no.
 func (s *Scheduler) fire(ctx context.Context, e *entry, at time.Time, before string) (string, error) {
-	if before != "" && (e.spec.Overlap == "skip" || e.spec.Overlap == "cancelPrevious") {
-		live, err := s.opts.Runs.Live(ctx, e.project, before)
-		if err != nil {
-			return "", err
-		}
-		if live && e.spec.Overlap == "skip" {
-			s.log.Info("a cron time was skipped: the run before has not ended", "trigger", e.id(), "time", at, "run", before)
-			return "", nil
-		}
-		if live {
-			if _, err := s.opts.Runs.Cancel(ctx, e.project, before, "cron trigger "+e.trigger.Spec.ID); err != nil && !isConflict(err) {
-				return "", err
-			}
-		}
+	if may, err := s.mayOverlap(ctx, e, at, before); err != nil || !may {
+		return "", err
 	}
 	trigger := schema.Trigger{Kind: "cron", ID: e.trigger.Spec.ID, Time: at.UTC()}
 	input, _, err := interpret.TriggerInput(e.trigger, trigger, nil, interpret.Person{})
@@ -241,6 +239,26 @@ func (s *Scheduler) fire(ctx context.Context, e *entry, at time.Time, before str
 		return "", s.refused(e, at, err)
 	}
 	return run.ID, nil
+}
+
+// mayOverlap tells whether a time may be fired while the run before may not have
+// ended; it ends that one when the policy says so.
+func (s *Scheduler) mayOverlap(ctx context.Context, e *entry, at time.Time, before string) (bool, error) {
+	if before == "" || e.overlaps() {
+		return true, nil
+	}
+	live, err := s.opts.Runs.Live(ctx, e.project, before)
+	if err != nil || !live {
+		return err == nil, err
+	}
+	if e.spec.Overlap == "skip" {
+		s.log.Info("a cron time was skipped: the run before has not ended", "trigger", e.id(), "time", at, "run", before)
+		return false, nil
+	}
+	if _, err := s.opts.Runs.Cancel(ctx, e.project, before, "cron trigger "+e.trigger.Spec.ID); err != nil && !isConflict(err) {
+		return false, err
+	}
+	return true, nil
 }
 
 // refused passes over a time that can never be fired, and keeps the others for

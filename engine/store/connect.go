@@ -118,6 +118,8 @@ type ConnectTx interface {
 	// DeleteUser removes a user with its credentials and what it chose, or
 	// returns ErrNotFound.
 	DeleteUser(ctx context.Context, id string) error
+	// UserWorkflow returns what a user chose of a workflow, or ErrNotFound.
+	UserWorkflow(ctx context.Context, user, workflow string) (*UserWorkflow, error)
 	// PutUserWorkflow writes what a user chose of a workflow. It is noted as a
 	// change of the user.
 	PutUserWorkflow(ctx context.Context, w UserWorkflow) error

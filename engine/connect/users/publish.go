@@ -53,7 +53,7 @@ func (s *Service) publish(ctx context.Context, changes []store.UserChange) error
 	for _, ch := range changes {
 		err := s.publishOne(ctx, ch)
 		if err == nil && ch.Kind == store.ChangedUser && s.opts.Changed != nil {
-			err = s.opts.Changed(ctx, ch.Project, ch.User)
+			err = s.opts.Changed(ctx, ch)
 		}
 		if err != nil {
 			failed = err

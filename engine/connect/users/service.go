@@ -32,7 +32,7 @@ type Options struct {
 	Book *Book
 	// Changed is told of a user who was created, changed or deleted, once that
 	// is in Redis: at least once, and again when it fails. nil is nothing.
-	Changed func(ctx context.Context, project, user string) error
+	Changed func(ctx context.Context, ch store.UserChange) error
 	// Failed is told of a credential that became invalid: at least once, with the
 	// same ID each time, and again when it fails. nil is nothing.
 	Failed func(ctx context.Context, f Failure) error

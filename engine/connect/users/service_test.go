@@ -17,8 +17,8 @@ func TestUsersReachEveryProcess(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
 	var told []string
 	s := r.service(func(o *Options) {
-		o.Changed = func(_ context.Context, project, user string) error {
-			told = append(told, project+"/"+user)
+		o.Changed = func(_ context.Context, ch store.UserChange) error {
+			told = append(told, ch.Project+"/"+ch.User)
 			return nil
 		}
 	})
@@ -160,7 +160,7 @@ func TestAnotherProcessPublishes(t *testing.T) {
 	})
 	r.must(err)
 	told, fail := 0, errors.New("not now")
-	other := NewService(Options{Store: r.db, Book: r.book(), Changed: func(context.Context, string, string) error {
+	other := NewService(Options{Store: r.db, Book: r.book(), Changed: func(context.Context, store.UserChange) error {
 		told++
 		err := fail
 		fail = nil

@@ -24,6 +24,12 @@ func (s *Store) WorkflowUsers(ctx context.Context, project, workflow, after, las
 	return found, s.wrap(ctx, "list a workflow's users", err)
 }
 
+func (c *configTx) UserWorkflow(ctx context.Context, user, workflow string) (*store.UserWorkflow, error) {
+	w, err := one(scanUserWorkflow, c.tx.QueryRowContext(ctx, selectUserWorkflow+` WHERE project = ?1 AND user_id = ?2 AND workflow = ?3`,
+		c.project, column.Text(user), column.Text(workflow)))
+	return w, c.store.wrap(ctx, "read what a user chose", err)
+}
+
 func (c *configTx) PutUserWorkflow(ctx context.Context, w store.UserWorkflow) error {
 	generation, err := c.noteChange(ctx, store.ChangedUser, store.CredentialID{User: w.User})
 	if err != nil {

@@ -44,6 +44,9 @@ func testUserWorkflows(t *testing.T, open opener) {
 		again := choice("u_1", "sync", false, "")
 		again.UpdatedBy = "bob"
 		must(t, tx.PutUserWorkflow(ctx, again))
+		equal(t, "in the transaction", got(tx.UserWorkflow(ctx, "u_1", "sync"))(t).UpdatedBy, "bob")
+		_, err := tx.UserWorkflow(ctx, "u_2", "digest")
+		wantError(t, err, store.ErrNotFound)
 		wantError(t, tx.DeleteUserWorkflow(ctx, "u_2", "digest"), store.ErrNotFound)
 		must(t, tx.DeleteUserWorkflow(ctx, "u_1", "digest"))
 		equal(t, "forgetting is a change of the user", tx.UserChanges()[1].User, "u_1")

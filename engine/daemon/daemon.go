@@ -256,7 +256,7 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	d.outbound = outbound.New(o.Outbound)
 	d.outbound.Transport = o.Tracer.Transport(d.outbound.Transport)
 	d.sandbox = function.NewSandbox(0)
-	d.connect = connect.New(connect.Options{Config: d.cache, HTTP: d.outbound})
+	d.connect = connect.New(connect.Options{Config: d.cache, Credentials: d.lender, HTTP: d.outbound})
 	performers := steps.New(d.outbound, d.sandbox, integrations{d.connect})
 	maps.Copy(performers, o.Performers)
 	var durably store.Runs

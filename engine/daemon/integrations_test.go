@@ -1,12 +1,14 @@
 package daemon_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/go-oauth2/oauth2/v4/server"
 
+	"paragon/engine/connect"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -142,5 +144,58 @@ func TestIntegrationReferences(t *testing.T) {
 	}
 	if err := d.Delete(t.Context(), schema.Ref{Kind: schema.KindIntegration, Name: "mail"}, api.DeleteOptions{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A call for a user has that user's credential, and never another's.
+func TestIntegrationsOfUsers(t *testing.T) {
+	d := startDev(t, t.TempDir())
+	d.integration("crm", `{baseUrl: "FAR/anything/${{ settings.shop }}", auth: {bearer: {}}, settings: {type: object, required: [shop], properties: {shop: {type: string}}}}`)
+	d.secret("MAIL_TOKEN", "a-token-of-mail")
+	d.integration("mail", `{baseUrl: FAR/anything, auth: {bearer: {token: {secret: MAIL_TOKEN}}}}`)
+	for _, id := range []string{"u1", "u2"} {
+		if _, err := d.PutUser(t.Context(), id, api.PutUserRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ user, account, token, settings string }{
+		{"u1", "default", "a-token-of-u1", `{"shop":"one"}`}, {"u1", "work", "a-token-of-work", `{"shop":"work"}`}, {"", "default", "a-token-of-the-project", `{"shop":"own"}`},
+	} {
+		if _, err := d.PutCredential(t.Context(), c.user, "crm", c.account, api.PutCredentialRequest{
+			Bearer: &api.BearerCredential{Token: c.token}, Settings: json.RawMessage(c.settings)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A step of a run without a user has what the project brought.
+	d.apply("ours", `
+steps:
+  - {id: crm, request: {integration: crm, path: /x}}
+  - {id: mail, request: {integration: mail, path: /x}}
+output: ["${{ steps.crm.body.headers.Authorization[0] }}", "${{ steps.mail.body.headers.Authorization[0] }}"]
+`)
+	d.succeed("ours", `null`, `["Bearer a-token-of-the-project","Bearer a-token-of-mail"]`)
+	// What a step of a run for a user asks for.
+	for _, tt := range []struct{ integration, user, account, path, want string }{
+		{"crm", "u1", "", "/anything/one", "Bearer a-token-of-u1"},
+		{"crm", "u1", "work", "/anything/work", "Bearer a-token-of-work"},
+		{"crm", "u2", "", "", string(connect.ReasonNoCredential)},
+		{"crm", "u3", "", "", string(connect.ReasonNoUser)},
+		{"mail", "u2", "", "/anything", "Bearer a-token-of-mail"},
+	} {
+		target, err := d.Targets().Target(t.Context(), connect.Caller{Project: schema.DefaultProject, Integration: tt.integration, User: tt.user, Account: tt.account})
+		if tt.path == "" {
+			if string(connect.ReasonOf(err)) != tt.want {
+				t.Errorf("%+v: %v", tt, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%+v: %v", tt, err)
+			continue
+		}
+		r := &http.Request{URL: target.Base, Header: http.Header{}}
+		if err := target.Authorize(r); err != nil || r.URL.Path != tt.path || r.Header.Get("Authorization") != tt.want {
+			t.Errorf("%+v: %s %v, %v", tt, r.URL, r.Header, err)
+		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"paragon/cmd/paragonctl/run"
 	"paragon/cmd/paragonctl/tests"
 	"paragon/cmd/paragonctl/top"
+	"paragon/cmd/paragonctl/users"
 )
 
 // Main runs the command that the arguments name and returns the exit code.
@@ -69,6 +70,7 @@ const (
 	groupConfig = "config"
 	groupRuns   = "runs"
 	groupAccess = "access"
+	groupUsers  = "users"
 )
 
 // New makes the root command with all others below it.
@@ -108,6 +110,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 		&cobra.Group{ID: groupConfig, Title: "Configuration:"},
 		&cobra.Group{ID: groupRuns, Title: "Runs:"},
 		&cobra.Group{ID: groupAccess, Title: "Access:"},
+		&cobra.Group{ID: groupUsers, Title: "The product's users:"},
 	)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
@@ -124,6 +127,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 	)
 	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), queue.NewQueue(env), run.NewEvent(env), top.New(env), dash.New(env))
 	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env), access.NewProject(env), access.NewMember(env), access.NewAudit(env))
+	add(groupUsers, users.NewUser(env), users.NewCredential(env))
 	root.AddCommand(newVersion(env), newDoctor(env), newCompletion(env))
 
 	flags := root.PersistentFlags()

@@ -66,6 +66,21 @@ func Releases(env *command.Env, most int) completion {
 	})
 }
 
+// Users completes the ids of the product's users.
+func Users(env *command.Env, most int) completion {
+	return From(env, most, func(ctx context.Context, client *api.Client) ([]cobra.Completion, error) {
+		page, err := client.Users(ctx, "", 1000)
+		if err != nil {
+			return nil, err
+		}
+		var out []cobra.Completion
+		for _, u := range page.Items {
+			out = append(out, u.ID)
+		}
+		return out, nil
+	})
+}
+
 // Queues completes the names of queues that are paused, or of those that are not.
 func Queues(env *command.Env, paused bool) completion {
 	return From(env, 0, func(ctx context.Context, client *api.Client) ([]cobra.Completion, error) {

@@ -43,6 +43,7 @@ type Server struct {
 	paused    []string // queues and workflows
 
 	operations []*api.Operation
+	product    productUsers
 }
 
 // Start starts a server. Close ends it.
@@ -102,6 +103,9 @@ func Start() *Server {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
 	}
 	for pattern, handle := range s.steering(project) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
+	}
+	for pattern, handle := range s.userRoutes(project) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
 	}
 	mux.HandleFunc("GET /readyz", s.ready) // open to everybody

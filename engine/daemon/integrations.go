@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"paragon/engine/connect"
+	"paragon/engine/seal"
 	"paragon/workflows"
 	"paragon/workflows/exchange"
 	"paragon/workflows/steps"
@@ -28,6 +29,9 @@ type target struct {
 	connect *connect.Connect
 	*connect.Target
 }
+
+// Hide implements steps.Target.
+func (t target) Hide(result []byte) []byte { return seal.NewRedactor(t.Secrets()...).JSON(result) }
 
 // Timeout implements steps.Target.
 func (t target) Timeout() time.Duration { return t.Integration.Timeout }

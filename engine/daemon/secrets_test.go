@@ -50,6 +50,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	for name, value := range planted {
 		d.secret(name, value)
 	}
+	d.bring()
 	d.apply("told", `
 triggers: [{id: told, event: {name: told}}]
 output: "${{ input }}"
@@ -70,6 +71,8 @@ steps:
       headers: {X-Token: "${{ toBase64(secrets.TOKEN) }}"}
       auth: {basic: {username: bob, password: "${{ secrets.TOKEN }}"}}
       body: {token: "${{ secrets.TOKEN }}"}
+  - {id: brings, request: {integration: keyed, method: POST, path: /anything/keyed, body: {a: 1}}}
+  - {id: consented, onError: continue, request: {integration: consented, path: /anything/consented}}
   - {id: kept, set: {plain: "a ${{ secrets.TOKEN }} b", base64: "${{ toBase64('x' + secrets.TOKEN) }}", url: "${{ toBase64URL('xy' + secrets.TOKEN) }}", hex: "${{ toHex(secrets.TOKEN) }}", escaped: "${{ urlEncode(secrets.TOKEN) }}", json: "${{ toJSON({'t': secrets.TOKEN}) }}"}}
   - {id: fn, function: {source: "return {again: steps.kept.plain, hex: steps.kept.hex}"}}
   - {id: logs, onError: continue, function: {source: "throw new Error(steps.kept.plain)"}}
@@ -106,7 +109,7 @@ steps:
 		}
 		soon(t, "the steps are written", func() bool {
 			steps, err := d.Steps(t.Context(), id)
-			return err == nil && len(steps) >= 11
+			return err == nil && len(steps) >= 13
 		})
 	}
 	for _, run := range d.runsOf("told", 2*len(runs)) {
@@ -206,7 +209,8 @@ func (d *dev) call(method, path, authorization string) string {
 func (d *dev) everyAnswer(runs []string) string {
 	paths := []string{"/metrics", "/readyz", "/v1/whoami"}
 	below := []string{"runs", "workflows", "secrets", "workflows/uses", "workflows/uses/revisions", "workflows/uses/compare", "secrets/TOKEN",
-		"secrets/TOKEN/revisions", "audit", "operations", "releases", "stats", "workers", "queues", "paused", "keys", "members", "settings"}
+		"secrets/TOKEN/revisions", "audit", "operations", "releases", "stats", "workers", "queues", "paused", "keys", "members", "settings",
+		"users", "users/u_1", "users/u_1/credentials", "credentials", "user-keys", "integrations", "integrations/keyed"}
 	for _, id := range runs {
 		below = append(below, "runs/"+id, "runs/"+id+"/steps")
 	}
@@ -284,6 +288,7 @@ func bare(quoted string) string {
 // says so once per form.
 func (d *dev) findsNothing(where, text string) {
 	d.t.Helper()
+	broughtIsNowhere(d.t, where, text)
 	for name, value := range planted {
 		for _, form := range append([]string{value}, formsOf(value)...) {
 			if i := strings.Index(text, form); i >= 0 {

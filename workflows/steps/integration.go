@@ -34,6 +34,9 @@ type Target interface {
 	Authorize(r *http.Request) error
 	// Secrets are texts that no record may show.
 	Secrets() []string
+	// Hide takes the credential out of a result (JSON): an API may repeat what it
+	// got, and no step has a use for it.
+	Hide(result []byte) []byte
 	// Timeout bounds a request of a step that sets no timeout.
 	Timeout() time.Duration
 	// Pages has the items and the next page of the API's lists, nil without them.

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -30,8 +31,11 @@ type account struct {
 
 func (a *account) URL(path string) (*url.URL, error) { return exchange.Under(a.base, path) }
 func (a *account) Secrets() []string                 { return []string{a.token} }
-func (a *account) Timeout() time.Duration            { return a.timeout }
-func (a *account) Pages() *workflows.Pages           { return a.pages }
+func (a *account) Hide(result []byte) []byte {
+	return bytes.ReplaceAll(result, []byte(a.token), []byte("***"))
+}
+func (a *account) Timeout() time.Duration  { return a.timeout }
+func (a *account) Pages() *workflows.Pages { return a.pages }
 
 func (a *account) Authorize(r *http.Request) error {
 	if !exchange.SameOrigin(a.base, r.URL) || r.Host != "" && r.Host != r.URL.Host {

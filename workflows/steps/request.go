@@ -68,6 +68,9 @@ func (r *Requests) Perform(ctx context.Context, call Call) Outcome {
 		out.RetryAfter, out.Request, out.Response = a.retryAfter, a.sent, a.got
 		return out
 	}
+	if a.target != nil {
+		result = a.target.Hide(result)
+	}
 	return Outcome{Result: result, Request: a.sent, Response: a.got}
 }
 

@@ -60,6 +60,9 @@ func (m *mocked) Authorize(r *http.Request) error {
 // Secrets implements steps.Target.
 func (m *mocked) Secrets() []string { return nil }
 
+// Hide implements steps.Target.
+func (m *mocked) Hide(result []byte) []byte { return result }
+
 // Timeout implements steps.Target.
 func (m *mocked) Timeout() time.Duration {
 	if m.document == nil {

@@ -82,7 +82,7 @@ var shots = []shot{
 }
 
 func main() {
-	ctx, stop := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer stop()
 	if err := run(ctx, filepath.Join("docs", "dashboard")); err != nil {
 		fmt.Fprintln(os.Stderr, "screens:", err)

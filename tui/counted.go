@@ -91,7 +91,8 @@ func secondsText(v float64) string {
 // percent is a part in percent.
 func percent(v float64) string { return plot.Number(v) + "%" }
 
-// recent is over how many seconds a rate is averaged for its current value.
+// recent is over how many seconds the current value of a rate or a part is
+// taken.
 const recent = 5
 
 // metricsOf are the plots of the overview.
@@ -123,12 +124,15 @@ func metricsOf(points []point, window string) []metric {
 		s.text = secondsText
 		return s
 	}
+	fails := line("", theme.Second, func(p *point) float64 { return failing(&p.StatsNumbers) })
+	if f := failing(lately(points)); !math.IsNaN(f) {
+		fails.now = f
+	}
 	all := []metric{
 		{title: "Throughput", unit: "runs/s", series: []series{
 			rate("ok", theme.First, func(p *point) int64 { return p.Succeeded }),
 			rate("fail", theme.Second, func(p *point) int64 { return p.Failed })}},
-		{title: "Failing", unit: "% of runs", least: 10, most: 100, series: []series{
-			line("", theme.Second, func(p *point) float64 { return failing(&p.StatsNumbers) })}},
+		{title: "Failing", unit: "% of runs", least: 10, most: 100, series: []series{fails}},
 		{title: "Latency", unit: "a run", series: []series{
 			timed("p50", theme.First, func(p *point) float64 { return millis(p.DurationP50Ms, p.Ended()) }),
 			timed("p99", theme.Second, func(p *point) float64 { return millis(p.DurationP99Ms, p.Ended()) })}},
@@ -160,6 +164,18 @@ func metricsOf(points []point, window string) []metric {
 		}
 	}
 	return all
+}
+
+// lately is what was counted in the last seconds, over which current values are
+// taken.
+func lately(points []point) *api.StatsNumbers {
+	var sum point
+	over := 0.0
+	for i := len(points) - 1; i >= 0 && over < recent; i-- {
+		sum.merge(points[i].StatsNumbers)
+		over += points[i].seconds
+	}
+	return &sum.StatsNumbers
 }
 
 // retriedOf is how many attempts at steps were retries, of how many.

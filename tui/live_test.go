@@ -149,6 +149,19 @@ func TestNoStatistics(t *testing.T) {
 	}
 }
 
+// One second with nothing but a failure does not make the current value 100.
+func TestFailingIsOverAFewSeconds(t *testing.T) {
+	points := []point{{seconds: 1, StatsNumbers: api.StatsNumbers{Failed: 50}}}
+	for range recent - 1 {
+		points = append(points, point{seconds: 1, StatsNumbers: api.StatsNumbers{Succeeded: 1}})
+	}
+	points = append(points, point{seconds: 1, StatsNumbers: api.StatsNumbers{Failed: 1}})
+	fails := metricsOf(points, "5m")[1].series[0]
+	if want := 100.0 / recent; fails.now != want || fails.values[recent] != 100 {
+		t.Errorf("now %v, want %v; %v", fails.now, want, fails.values)
+	}
+}
+
 func TestLongerWindows(t *testing.T) {
 	r := newRig(t, busy())
 	r.shows("Throughput runs/s · 5m", "w longer: 1h")

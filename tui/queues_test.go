@@ -27,7 +27,6 @@ func TestPauseAndResume(t *testing.T) {
 		{name: "the sum", keys: ":queues⏎", shows: []string{"6 queues · 6,000 runs · oldest 2m 41s"}},
 		{name: "the longest first", keys: ":queues⏎sss", shows: []string{"runs▼"}},
 		{name: "workers", keys: ":workers⏎", shows: []string{"2 of 3 workers alive · 210 runs", "✗ lost    worker-5c1a-9.99"}},
-		{name: "what workers do", keys: ":workers⏎⏎", shows: []string{"/ status:running"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

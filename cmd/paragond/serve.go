@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/engine/daemon"
+	"paragon/engine/httpapi"
 	"paragon/engine/outbound"
 	"paragon/engine/queue"
 	"paragon/engine/seal"
@@ -30,6 +31,7 @@ type serveOptions struct {
 	allowPrivate                   []string
 	strict, allowLoopback          bool
 	logLimit                       int64
+	rate                           int
 	keep                           []string
 	oidc                           oidcFlags
 	tls                            tlsFlags
@@ -61,6 +63,7 @@ func newServe() *cobra.Command {
 	f.IntVar(&o.capacity, "capacity", 1000, "how many runs a worker executes at once")
 	f.DurationVar(&o.drain, "drain", 25*time.Second, "how long attempts under way may go on at shutdown")
 	f.DurationVar(&o.linger, "linger", 3*time.Second, "how long the API still answers at shutdown once /readyz says that it will not")
+	f.IntVar(&o.rate, "rate-limit", 10_000, "requests a second that one key or login may send to this process; 0: any number")
 	f.Int64Var(&o.logLimit, "log-limit", 1<<30, "bytes of log that may wait in Redis while Postgres is away; beyond, triggers are refused")
 	f.StringSliceVar(&o.keep, "keep-history", nil, "how long the flusher keeps the history of runs: 30d for all projects, shop=90d for one (default: for ever)")
 	f.StringSliceVar(&o.allowPrivate, "allow-private", nil, "private address ranges that requests may reach (10.0.0.0/8)")
@@ -128,7 +131,11 @@ func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
 	opts := daemon.Options{
 		Lanes: o.lanes, Capacity: o.capacity, Drain: o.drain, Linger: o.linger, LogLimit: o.logLimit,
 		Version: buildinfo.Read("serve"), Log: log,
+		Limits:   httpapi.Limits{Rate: o.rate},
 		Outbound: outbound.Settings{AllowLoopback: o.allowLoopback},
+	}
+	if o.rate < 0 {
+		return opts, usageError{fmt.Errorf("--rate-limit: %d is less than 0", o.rate)}
 	}
 	var err error
 	if opts.Roles, err = daemon.ParseRoles(o.roles); err != nil {

@@ -74,6 +74,8 @@ type Options struct {
 	// that the process stops: time for those in front of it to look elsewhere.
 	// Without the role api it means nothing. Default 0.
 	Linger time.Duration
+	// Limits are those of what comes in.
+	Limits httpapi.Limits
 	// Outbound are the limits of what leaves.
 	Outbound outbound.Settings
 	// Performers replace those of steps.New, by kind: for benchmarks.

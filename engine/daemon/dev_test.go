@@ -25,11 +25,11 @@ func TestMain(m *testing.M) { servicetest.Main(m) }
 type dev struct {
 	*daemon.Dev
 	*api.Client
-	t   *testing.T
+	t   testing.TB
 	dir string
 }
 
-func startDev(t *testing.T, dir string) *dev {
+func startDev(t testing.TB, dir string) *dev {
 	t.Helper()
 	d, err := daemon.StartDev(t.Context(), daemon.DevOptions{
 		Dir: dir, Listen: "127.0.0.1:0", FarSide: "127.0.0.1:0",

@@ -198,7 +198,7 @@ func files(t *testing.T) string {
 }
 
 // soon waits until a condition holds that nothing signals.
-func soon(t *testing.T, what string, holds func() bool) {
+func soon(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(15 * time.Second)
 	for !holds() {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -79,7 +80,8 @@ steps:
   - {id: parked, waitFor: {event: go.on, timeout: 5m}}
   - {id: usable, set: {yes: "${{ steps.kept.plain == 'a ' + secrets.TOKEN + ' b' && steps.fn.hex == toHex(secrets.TOKEN) }}"}}
   - {id: tells, emit: {event: told, data: {token: "${{ secrets.TOKEN }}", hex: "${{ steps.kept.hex }}"}}}
-  - {id: calls, call: {workflow: told, input: {token: "${{ secrets.TOKEN }}", kept: "${{ steps.kept }}"}}}
+  - {id: calls, onError: continue, call: {workflow: told, input: {kept: "${{ steps.kept }}"}}}
+  - {id: names, call: {workflow: told, input: {name: TOKEN}}}
   - {id: refused, onError: continue, request: {url: "http://127.0.0.1:1/${{ secrets.TOKEN }}"}}
   - {id: out, respond: {body: {usable: "${{ steps.usable.yes }}", kept: "${{ steps.kept }}"}}}
   - {id: ends, if: "${{ !steps.usable.yes || input.fails == true }}", fail: {message: "with ${{ secrets.TOKEN }} and ${{ steps.kept.hex }}"}}
@@ -109,7 +111,10 @@ steps:
 		}
 		soon(t, "the steps are written", func() bool {
 			steps, err := d.Steps(t.Context(), id)
-			return err == nil && len(steps) >= 13
+			refused := slices.ContainsFunc(steps, func(s schema.StepRecord) bool {
+				return s.Step == "calls" && s.Status == schema.StepFailed && strings.Contains(s.Error.Message, "use secrets.NAME itself")
+			})
+			return err == nil && len(steps) >= 14 && refused
 		})
 	}
 	for _, run := range d.runsOf("told", 2*len(runs)) {

@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -256,12 +257,17 @@ func (w *Worker) performEmit(ctx context.Context, s *segment, call steps.Call) s
 	return steps.Started(done.ID)
 }
 
-// performCall starts the run of a call step. Its input has no values of
-// secrets, since an input is stored and shown: the called run reads its own.
+// performCall starts the run of a call step. An input that holds the value of
+// a secret fails it, since an input is stored and shown: the called run reads
+// its own.
 func (w *Worker) performCall(ctx context.Context, s *segment, call steps.Call) (steps.Outcome, string) {
 	input, err := steps.CallInput(call)
 	if err != nil {
 		return steps.FailedExpression(err), ""
+	}
+	if !bytes.Equal(s.redact.JSON(input), input) {
+		return steps.Outcome{Fatal: true, Err: &schema.RunError{Type: "input", Message: "the input of this call holds the value of a secret, " +
+			"and the input of a run is stored and shown: let workflow " + call.Step.Spec.Call.Workflow + " use secrets.NAME itself"}}, ""
 	}
 	var by *caller
 	if steps.Waits(call) {
@@ -269,7 +275,7 @@ func (w *Worker) performCall(ctx context.Context, s *segment, call steps.Call) (
 	}
 	req := Request{
 		User:    call.User,
-		Project: call.Project, Workflow: call.Step.Spec.Call.Workflow, Input: s.redact.JSON(input), TraceParent: call.TraceParent,
+		Project: call.Project, Workflow: call.Step.Spec.Call.Workflow, Input: input, TraceParent: call.TraceParent,
 		Trigger:        schema.Trigger{Kind: "call", ID: call.Path, Parent: call.Run},
 		IdempotencyKey: "call/" + call.IdempotencyKey,
 	}

@@ -231,3 +231,21 @@ func TestAuditChainOverTheAPI(t *testing.T) {
 		t.Errorf("%+v", page)
 	}
 }
+
+// A project stays, and with it its audit log: nothing deletes it, and its name
+// begins no second chain.
+func TestProjectsStay(t *testing.T) {
+	r := newRig(t)
+	want(t, r.do("owner", "POST", "/v1/projects", `{"name":"shop"}`), 201, nil)
+	for _, path := range []string{"/v1/projects/shop", "/v1/projects/shop/audit", "/v1/projects"} {
+		if rec := r.do("owner", "DELETE", path, ""); rec.Code != 404 && rec.Code != 405 {
+			t.Errorf("DELETE %s: %d", path, rec.Code)
+		}
+	}
+	wantProblem(t, r.do("owner", "POST", "/v1/projects", `{"name":"shop"}`), 409, "exists already")
+	for i := range r.server.routes {
+		if rt := &r.server.routes[i]; rt.method == "DELETE" && (rt.path == pathProject || strings.Contains(rt.path, "audit")) {
+			t.Errorf("%s %s deletes what stays", rt.method, rt.path)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func (c *caller) actor(project, from string) config.Actor {
 }
 
 // authorize finds out who calls and whether they may.
-func (s *Server) authorize(r *request) error {
+func (s *Server) authorize(w http.ResponseWriter, r *request) error {
 	if r.route.access == public {
 		return nil
 	}
@@ -66,6 +67,9 @@ func (s *Server) authorize(r *request) error {
 	}
 	r.caller = c
 	infoOf(r.Request).actor = c.name()
+	if err := s.callers.take(w.Header(), c, s.now()); err != nil {
+		return err
+	}
 	if c.key != nil {
 		s.opts.Config.TouchKey(c.key.ID)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"paragon/engine/config"
 	"paragon/schema"
+	"paragon/schema/api"
 )
 
 // claimSlack is how long a request may hold an idempotency key beyond its own
@@ -88,7 +89,7 @@ func (s *Server) answerFirst(claim *config.Claim, k *answerKeeper, r *request) {
 func fingerprint(r *http.Request, body []byte) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s\n", r.Method, r.URL.RequestURI())
-	for _, name := range []string{"Content-Type", "If-Match", "If-None-Match"} {
+	for _, name := range []string{"Content-Type", "If-Match", "If-None-Match", api.HeaderUser, api.HeaderAccount} {
 		fmt.Fprintf(&b, "%s: %q\n", name, r.Header.Values(name))
 	}
 	b.WriteByte('\n')

@@ -42,8 +42,9 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// decodeBody reads a JSON body into v. Unknown fields are errors. It returns
-// false for an empty body.
+// decodeBody reads a JSON body into v. Unknown fields are errors, and so is what
+// the OpenAPI document does not allow. It returns false for an empty body, where
+// the route may do without.
 func decodeBody(r *http.Request, v any) (bool, error) {
 	mt, err := mediaType(r)
 	if err != nil {
@@ -53,13 +54,20 @@ func decodeBody(r *http.Request, v any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	rt := infoOf(r).route
 	if len(bytes.TrimSpace(body)) == 0 {
+		if rt != nil && rt.schema != nil && !rt.optional {
+			return false, rt.schema.missing()
+		}
 		return false, nil
 	}
 	if mt != "" && !isJSON(mt) {
 		return false, unsupportedMedia("the body is %s, not %s: send Content-Type: %s", mt, api.ContentTypeJSON, api.ContentTypeJSON)
 	}
-	return true, decodeJSON(body, v)
+	if err := decodeJSON(body, v); err != nil || rt == nil || rt.schema == nil {
+		return true, err
+	}
+	return true, rt.schema.check(body)
 }
 
 // isJSON tells whether a media type is JSON (RFC 6839 section 3.1 for the

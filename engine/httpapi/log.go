@@ -10,9 +10,11 @@ import (
 	"paragon/schema"
 )
 
-// requestInfo is what the log says of a request beyond what the caller sent.
+// requestInfo is what is known of a request beyond what the caller sent, for the
+// log and for reading its body.
 type requestInfo struct {
 	pattern, actor, project string
+	route                   *route
 	err                     error // the cause of an internal error
 }
 

@@ -17,6 +17,8 @@ import (
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
 // describe makes the OpenAPI 3.1 document of the routes.
+//
+// It gives each route the schema that its bodies are checked with.
 func describe(routes []route, version string) ([]byte, error) {
 	if version == "" {
 		version = "dev"
@@ -33,6 +35,9 @@ func describe(routes []route, version string) ([]byte, error) {
 		schema.ProblemContentType: {Schema: reg.Schema(typeOf[schema.Problem](), true, "Problem")}}}
 	for i := range routes {
 		rt := &routes[i]
+		if rt.checked() {
+			rt.schema = &bodySchema{reg, reg.Schema(rt.body, true, rt.body.Name())}
+		}
 		methods := []string{rt.method}
 		if rt.method == "" {
 			methods = []string{http.MethodPost, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete}

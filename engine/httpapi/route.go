@@ -45,10 +45,14 @@ type route struct {
 	body     reflect.Type
 	media    []string
 	optional bool
+	// schema is what the document says of the body; nil where it is not checked.
+	schema *bodySchema
 	// answers are the successful ones.
 	answers []answer
 	// limit bounds the body; 0 takes the default.
 	limit int64
+	// streams says that the body is read, and let go, piece by piece.
+	streams bool
 	// ownKeys says that the route itself knows what to do with an
 	// Idempotency-Key.
 	ownKeys bool
@@ -83,33 +87,56 @@ type request struct {
 	// default one.
 	user    *users.User
 	account string
+
+	// turn, bodies and held are what letGo gives back.
+	turn   turns
+	bodies *bodies
+	held   int64
 }
 
 // handler is the net/http handler of a route.
 func (s *Server) handler(rt *route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := infoOf(r)
-		info.pattern = rt.path
+		info.pattern, info.route = rt.path, rt
 		req := &request{Request: r, route: rt, project: r.PathValue("project")}
 		info.project = req.project
-		err := s.authorize(req)
+		err := s.authorize(w, req)
 		if err == nil {
-			limit := rt.limit
-			if limit == 0 {
-				limit = s.limits.Body
-			}
-			if r.ContentLength > limit {
-				// Said before the body is sent, when the caller asks (100-continue).
-				err = tooLarge("the body", limit)
-			} else {
-				r.Body = http.MaxBytesReader(w, r.Body, limit)
-				err = s.serveRoute(w, req)
-			}
+			defer req.letGo()
+			err = s.turns.take(req)
+		}
+		if err == nil {
+			err = s.admit(w, req)
+		}
+		if err == nil {
+			err = s.serveRoute(w, req)
 		}
 		if err != nil {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// admit bounds the request's body, alone and together with all others'.
+func (s *Server) admit(w http.ResponseWriter, r *request) error {
+	limit := r.route.limit
+	if limit == 0 {
+		limit = s.limits.Body
+	}
+	if r.ContentLength > limit {
+		// Said before the body is sent, when the caller asks (100-continue).
+		return tooLarge("the body", limit)
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	held := limit
+	if r.ContentLength >= 0 {
+		held = r.ContentLength
+	}
+	if r.route.streams {
+		held = min(held, s.limits.Body)
+	}
+	return s.bodies.hold(r, held)
 }
 
 // serveRoute serves a request that may be served.

@@ -54,6 +54,7 @@ func (s *Server) getRun(w http.ResponseWriter, r *request) error {
 // wait returns the run when it has ended, or as it is after the time.
 func (s *Server) wait(w http.ResponseWriter, r *request, run *schema.Run, wait time.Duration) (*schema.Run, error) {
 	extend(w, wait+slack)
+	r.letGo()
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	return s.opts.Runs.Wait(ctx, r.project, run.ID)

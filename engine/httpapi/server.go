@@ -75,6 +75,15 @@ type Limits struct {
 	Wait time.Duration
 	// Request bounds reading and answering, waits apart. Default 60s.
 	Request time.Duration
+	// Rate is how many requests a second one key or login may send, and at once
+	// after a pause. 0 is any number.
+	Rate int
+	// Turns is how many requests that read or change what is stored are worked
+	// on at a time; more wait up to 10 s for their turn. Default 64.
+	Turns int
+	// Bodies bounds the bodies of all requests that are being answered, in
+	// bytes together. Default 256 MiB, and never less than one apply.
+	Bodies int64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -86,6 +95,11 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Body, 1<<20)
 	set(&l.Apply, 16<<20)
 	set(&l.Batch, 256<<20)
+	set(&l.Bodies, 256<<20)
+	l.Bodies = max(l.Bodies, l.Apply)
+	if l.Turns <= 0 {
+		l.Turns = 64
+	}
 	if l.Header <= 0 {
 		l.Header = 64 << 10
 	}
@@ -141,6 +155,9 @@ type Server struct {
 	routes    []route
 	openAPI   []byte
 	strangers strangers
+	callers   *limiter
+	turns     turns
+	bodies    bodies
 }
 
 // New returns a server.
@@ -155,6 +172,7 @@ func New(opts Options) (*Server, error) {
 		opts.Draining = func() bool { return false }
 	}
 	s := &Server{opts: opts, limits: opts.Limits.withDefaults(), log: opts.Log, now: opts.Now, mux: http.NewServeMux()}
+	s.callers, s.turns, s.bodies.limit = newLimiter(s.limits.Rate), newTurns(s.limits.Turns), s.limits.Bodies
 	s.routes = s.table()
 	for i := range s.routes {
 		rt := &s.routes[i]

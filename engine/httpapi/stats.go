@@ -59,6 +59,7 @@ func (s *Server) getStats(w http.ResponseWriter, r *request) error {
 // streamStats writes an event (HTML Living Standard, section 9.2) as each
 // second ends, until the caller goes or the process is about to stop.
 func (s *Server) streamStats(w http.ResponseWriter, r *request) error {
+	r.letGo()
 	q := r.query()
 	query := api.StatsQuery{Workflow: q.text("workflow")}
 	if q.err != nil {

@@ -101,7 +101,7 @@ func (s *Server) projectRoutes() []route {
 			body:    typeOf[api.TriggerRequest](), media: []string{api.ContentTypeJSON, api.ContentTypeNDJSON}, optional: true,
 			answers: []answer{{status: http.StatusAccepted, doc: "Accepted", body: run}, {status: http.StatusOK, doc: "The run ended in the wait", body: run},
 				{status: http.StatusOK, doc: "One line a run, in order", body: typeOf[api.TriggerLine](), media: api.ContentTypeNDJSON}},
-			limit: s.limits.Batch, ownKeys: true, serve: s.trigger},
+			limit: s.limits.Batch, streams: true, ownKeys: true, serve: s.trigger},
 
 		{method: "GET", path: pathProject + "/runs", access: member, action: config.ActionReadRuns, id: "listRuns", tag: "runs",
 			summary: "List runs, newest first",

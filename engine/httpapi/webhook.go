@@ -76,6 +76,7 @@ func (s *Server) hook(w http.ResponseWriter, r *request) error {
 	}
 	wait = min(wait, s.limits.Wait)
 	extend(w, wait+slack)
+	r.letGo()
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	said, err := s.opts.Runs.Response(ctx, run.Project, run.ID)

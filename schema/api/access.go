@@ -102,7 +102,7 @@ type Member struct {
 // InviteRequest is the body of POST …/members.
 type InviteRequest struct {
 	Email string `json:"email"`
-	Role  string `json:"role"`
+	Role  string `json:"role" enum:"owner,admin,developer,operator,viewer"`
 }
 
 // Invitation answers POST …/members with 201: the one time its token is shown.
@@ -115,13 +115,13 @@ type Invitation struct {
 
 // SetRoleRequest is the body of PUT …/members/{email}.
 type SetRoleRequest struct {
-	Role string `json:"role"`
+	Role string `json:"role" enum:"owner,admin,developer,operator,viewer"`
 }
 
 // RotateKeyRequest is the body of POST …/keys/{id}/rotate.
 type RotateKeyRequest struct {
 	// OverlapSeconds is how long the old token still counts; 0: not at all.
-	OverlapSeconds int64 `json:"overlapSeconds,omitempty"`
+	OverlapSeconds int64 `json:"overlapSeconds,omitempty" minimum:"0" maximum:"2592000"`
 }
 
 // Login logs a person in by password.

@@ -37,6 +37,7 @@ type Client struct {
 	token     string
 	project   string
 	userAgent string
+	trace     string // traceparent; empty: none
 	http      *http.Client
 	timeout   time.Duration
 	retry     retryPolicy
@@ -60,6 +61,11 @@ func WithHTTPClient(h *http.Client) Option { return func(c *Client) { c.http = h
 
 // WithUserAgent names the program in the User-Agent header.
 func WithUserAgent(name string) Option { return func(c *Client) { c.userAgent = name } }
+
+// WithTraceParent sends a traceparent (W3C Trace Context section 3.2) with each
+// request, so that what it starts belongs to the caller's trace; empty sends
+// none.
+func WithTraceParent(parent string) Option { return func(c *Client) { c.trace = parent } }
 
 // WithTimeout bounds each attempt of a request; the default is DefaultTimeout.
 // A request that asks the server to wait has that wait on top.

@@ -126,6 +126,21 @@ func TestConflictThatPasses(t *testing.T) {
 	}
 }
 
+func TestTraceParentIsSentOn(t *testing.T) {
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	for _, want := range []string{"", parent} {
+		c := quick(t, func(w http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get("Traceparent"); got != want {
+				t.Errorf("traceparent %q, want %q", got, want)
+			}
+			io.WriteString(w, `{}`)
+		}, WithTraceParent(want))
+		if _, err := c.Version(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWhatEndsTheRepeating(t *testing.T) {
 	for _, status := range []int{400, 401, 403, 404, 409, 412, 422, 500, 501} {
 		var n atomic.Int32

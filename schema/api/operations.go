@@ -118,7 +118,7 @@ type Key struct {
 type CreateKeyRequest struct {
 	Name string `json:"name"`
 	// Role is owner, admin, developer, operator or viewer.
-	Role string `json:"role"`
+	Role string `json:"role" enum:"owner,admin,developer,operator,viewer"`
 	// Scope narrows the role to some of what it allows, such as
 	// ["runs.trigger"]; empty: all of it.
 	Scope []string `json:"scope,omitempty"`

@@ -122,6 +122,9 @@ func (c *Client) once(ctx context.Context, r *call) error {
 	if c.token != "" {
 		header.Set("Authorization", "Bearer "+c.token)
 	}
+	if c.trace != "" {
+		header.Set("Traceparent", c.trace)
+	}
 	if r.body != nil {
 		header.Set("Content-Type", r.contentType)
 	}

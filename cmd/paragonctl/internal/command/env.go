@@ -127,7 +127,8 @@ func (e *Env) Client() (*api.Client, error) {
 
 // ClientFor returns the client of the API for a given connection.
 func (e *Env) ClientFor(c Connection, more ...api.Option) *api.Client {
-	opts := append([]api.Option{api.WithProject(c.Project), api.WithUserAgent("paragonctl/" + e.Version)}, more...)
+	opts := append([]api.Option{api.WithProject(c.Project), api.WithUserAgent("paragonctl/" + e.Version),
+		api.WithTraceParent(e.Getenv("TRACEPARENT"))}, more...)
 	if e.HTTP != nil {
 		opts = append(opts, api.WithHTTPClient(e.HTTP))
 	}

@@ -14,12 +14,13 @@ const turnWait = 10 * time.Second
 // turns bounds how many requests are worked on at a time; more wait in line,
 // which takes a goroutine and a connection each and none of their answers'
 // memory. It is about reads and changes of what is stored: what starts runs
-// bounds itself, and what is public is cheap.
+// bounds itself, what is public is cheap, and what is passed on to others, by
+// any method, mostly waits for them.
 type turns struct{ *semaphore.Weighted }
 
 func newTurns(most int) turns { return turns{semaphore.NewWeighted(int64(most))} }
 
-func (rt *route) takesTurns() bool { return rt.access != public && !rt.ownKeys }
+func (rt *route) takesTurns() bool { return rt.access != public && !rt.ownKeys && rt.method != "" }
 
 // take waits for the request's turn, which lasts until the request lets go.
 func (t turns) take(r *request) error {

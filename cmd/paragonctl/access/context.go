@@ -34,29 +34,37 @@ func shown(f *contexts.File, name string) shownContext {
 	return shownContext{Name: name, Server: c.Server, Project: c.Project, HasToken: c.Token != "", Current: name == f.Current}
 }
 
-// ContextListOptions are what `context list` takes.
-type ContextListOptions struct {
-	env *command.Env
-	out output.Flags
+func newContextList(env *command.Env) *cobra.Command {
+	return listing[shownContext]{
+		short: "List contexts",
+		example: `  paragonctl context list
+  paragonctl context list -o json`,
+		empty: "No contexts. `paragonctl auth login` makes one, and so does `paragond dev`.",
+		items: func(context.Context, *command.Env) (items []shownContext, err error) {
+			_, f, err := loadContexts(env)
+			if err != nil {
+				return nil, err
+			}
+			for _, name := range f.Names() {
+				items = append(items, shown(f, name))
+			}
+			return items, nil
+		},
+		name:    func(c shownContext) string { return c.Name },
+		columns: []output.Column{{Title: "CURRENT"}, {Title: "NAME"}, {Title: "SERVER"}, {Title: "PROJECT"}, {Title: "TOKEN"}},
+		row:     contextRow,
+	}.command(env)
 }
 
-func newContextList(env *command.Env) *cobra.Command {
-	o := &ContextListOptions{env: env}
-	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"},
-		Short: "List contexts",
-		Example: `  paragonctl context list
-  paragonctl context list -o json`,
-		Args: command.Args(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.out.Check(); err != nil {
-				return err
-			}
-			return o.run(cmd.Context())
-		},
+func contextRow(c shownContext) []string {
+	current, token := "", "none"
+	if c.Current {
+		current = "*"
 	}
-	o.out.Register(cmd)
-	return cmd
+	if c.HasToken {
+		token = "***"
+	}
+	return []string{current, c.Name, c.Server, c.Project, token}
 }
 
 func loadContexts(env *command.Env) (path string, f *contexts.File, err error) {
@@ -65,30 +73,6 @@ func loadContexts(env *command.Env) (path string, f *contexts.File, err error) {
 	}
 	f, err = contexts.Load(path)
 	return path, f, err
-}
-
-func (o *ContextListOptions) run(ctx context.Context) error {
-	_, f, err := loadContexts(o.env)
-	if err != nil {
-		return err
-	}
-	var items []shownContext
-	g := &output.Grid{Columns: []output.Column{{Title: "CURRENT"}, {Title: "NAME"}, {Title: "SERVER"}, {Title: "PROJECT"}, {Title: "TOKEN"}}}
-	for _, name := range f.Names() {
-		c := shown(f, name)
-		items = append(items, c)
-		current, token := "", "none"
-		if c.Current {
-			current = "*"
-		}
-		if c.HasToken {
-			token = "***"
-		}
-		g.Rows = append(g.Rows, []string{current, c.Name, c.Server, c.Project, token})
-	}
-	view := output.ListOf(items, func(c shownContext) string { return c.Name })
-	view.Table, view.Empty = g, "No contexts. `paragonctl auth login` makes one, and so does `paragond dev`."
-	return o.out.Print(ctx, o.env.Streams, view)
 }
 
 // CompleteContexts completes the first argument with the names of the contexts.

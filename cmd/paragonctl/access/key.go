@@ -26,67 +26,36 @@ func NewKey(env *command.Env) *cobra.Command {
 	return cmd
 }
 
-// KeyListOptions are what `key list` takes.
-type KeyListOptions struct {
-	env *command.Env
-	out output.Flags
-}
-
 func newKeyList(env *command.Env) *cobra.Command {
-	o := &KeyListOptions{env: env}
-	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"},
-		Short: "List API keys: roles, expiry and last use, never tokens",
-		Example: `  paragonctl key list
+	return listing[api.Key]{
+		short: "List API keys: roles, expiry and last use, never tokens",
+		example: `  paragonctl key list
   paragonctl key list -o wide`,
-		Args: command.Args(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.out.Check(); err != nil {
-				return err
-			}
-			return o.run(cmd.Context())
+		empty: "No keys.",
+		items: allOf("keys", func(ctx context.Context, c *api.Client, cursor string) (*api.List[api.Key], error) {
+			return c.Keys(ctx, cursor)
+		}),
+		name: func(k api.Key) string { return k.ID },
+		columns: []output.Column{
+			{Title: "ID"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "AGE"}, {Title: "EXPIRES"}, {Title: "LAST USED"}, {Title: "SCOPE", Wide: true}, {Title: "BY", Wide: true},
 		},
-	}
-	o.out.Register(cmd)
-	return cmd
+		row: func(k api.Key) []string { return keyRow(k, env.Now()) },
+	}.command(env)
 }
 
-func (o *KeyListOptions) run(ctx context.Context) error {
-	client, err := o.env.Client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	var keys []api.Key
-	for cursor, more := "", true; more; more = cursor != "" {
-		page, err := client.Keys(ctx, cursor)
-		if err != nil {
-			return fmt.Errorf("list keys: %w", err)
+func keyRow(k api.Key, now time.Time) []string {
+	expires := "never"
+	if !k.ExpiresAt.IsZero() {
+		expires = output.Clock(k.ExpiresAt)
+		if k.ExpiresAt.Before(now) {
+			expires = "expired"
 		}
-		keys = append(keys, page.Items...)
-		cursor = page.NextCursor
 	}
-	now := o.env.Now()
-	view := output.ListOf(keys, func(k api.Key) string { return k.ID })
-	g := &output.Grid{Columns: []output.Column{
-		{Title: "ID"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "AGE"}, {Title: "EXPIRES"}, {Title: "LAST USED"}, {Title: "SCOPE", Wide: true}, {Title: "BY", Wide: true},
-	}}
-	for _, k := range keys {
-		expires := "never"
-		if !k.ExpiresAt.IsZero() {
-			expires = output.Clock(k.ExpiresAt)
-			if k.ExpiresAt.Before(now) {
-				expires = "expired"
-			}
-		}
-		used := "never"
-		if !k.LastUsed.IsZero() {
-			used = output.Age(now, k.LastUsed) + " ago"
-		}
-		g.Rows = append(g.Rows, []string{k.ID, k.Name, k.Role, output.Age(now, k.CreatedAt), expires, used, strings.Join(k.Scope, ","), k.CreatedBy})
+	used := "never"
+	if !k.LastUsed.IsZero() {
+		used = output.Age(now, k.LastUsed) + " ago"
 	}
-	view.Table, view.Empty = g, "No keys."
-	return o.out.Print(ctx, o.env.Streams, view)
+	return []string{k.ID, k.Name, k.Role, output.Age(now, k.CreatedAt), expires, used, strings.Join(k.Scope, ","), k.CreatedBy}
 }
 
 // KeyCreateOptions are what `key create` takes.
@@ -150,55 +119,14 @@ func (o *KeyCreateOptions) run(ctx context.Context) error {
 	return err
 }
 
-// KeyDeleteOptions are what `key delete` takes.
-type KeyDeleteOptions struct {
-	env *command.Env
-	cmd *cobra.Command
-	ids []string
-	yes bool
-	out output.Flags
-}
-
 func newKeyDelete(env *command.Env) *cobra.Command {
-	o := &KeyDeleteOptions{env: env}
-	cmd := &cobra.Command{
-		Use: "delete ID...", Aliases: []string{"rm"},
-		Short:             "End API keys; requests with their tokens are refused from then on",
-		Example:           `  paragonctl key delete k01jd9q2v5m8x4t7`,
-		Args:              command.Args(1, -1, "the id of a key"),
-		ValidArgsFunction: complete.Keys(env),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.ids = cmd, args
-			if err := o.out.Check(); err != nil {
-				return err
-			}
-			return o.run(cmd.Context())
-		},
-	}
-	cmd.Flags().BoolVar(&o.yes, "yes", false, "don't ask")
-	o.out.Register(cmd)
-	return cmd
-}
-
-func (o *KeyDeleteOptions) run(ctx context.Context) error {
-	client, err := o.env.Client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if err := o.env.Confirmed(o.cmd, o.yes, "Delete key "+strings.Join(o.ids, ", ")+"?"); err != nil {
-		return err
-	}
-	var done []output.Did
-	for _, id := range o.ids {
-		if err := client.DeleteKey(ctx, id); err != nil {
-			err = fmt.Errorf("delete key %s: %w", id, err)
-			if command.ExitCode(err) == command.ExitNotFound {
-				err = command.WithTry(err, "`paragonctl key list` lists them")
-			}
-			return o.out.PrintDone(ctx, o.env.Streams, done, err)
-		}
-		done = append(done, output.Did{Resource: "key/" + id, Action: "deleted"})
-	}
-	return o.out.PrintDone(ctx, o.env.Streams, done, nil)
+	return ending{
+		use:     "delete ID...",
+		short:   "End API keys; requests with their tokens are refused from then on",
+		example: `  paragonctl key delete k01jd9q2v5m8x4t7`,
+		arg:     "the id of a key", most: -1, complete: complete.Keys(env),
+		kind: "key", verb: "delete", did: "deleted",
+		end:   func(ctx context.Context, c *api.Client, id string) error { return c.DeleteKey(ctx, id) },
+		tries: map[int]string{command.ExitNotFound: "`paragonctl key list` lists them"},
+	}.command(env)
 }

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -20,36 +21,17 @@ func NewMember(env *command.Env) *cobra.Command {
 }
 
 func newMemberList(env *command.Env) *cobra.Command {
-	var out output.Flags
-	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"},
-		Short:   "List members, then who is invited",
-		Example: `  paragonctl member list`,
-		Args:    command.Args(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := out.Check(); err != nil {
-				return err
-			}
-			client, err := env.Client()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			page, err := client.Members(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("list members: %w", err)
-			}
-			view := output.ListOf(page.Items, func(m api.Member) string { return m.Email })
-			g := &output.Grid{Columns: []output.Column{{Title: "EMAIL"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "STATUS"}, {Title: "BY", Wide: true}}}
-			for _, m := range page.Items {
-				g.Rows = append(g.Rows, []string{m.Email, m.Name, m.Role, m.Status, m.AddedBy})
-			}
-			view.Table, view.Empty = g, "No members."
-			return out.Print(cmd.Context(), env.Streams, view)
-		},
-	}
-	out.Register(cmd)
-	return cmd
+	return listing[api.Member]{
+		short:   "List members, then who is invited",
+		example: `  paragonctl member list`,
+		empty:   "No members.",
+		items: allOf("members", func(ctx context.Context, c *api.Client, _ string) (*api.List[api.Member], error) {
+			return c.Members(ctx)
+		}),
+		name:    func(m api.Member) string { return m.Email },
+		columns: []output.Column{{Title: "EMAIL"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "STATUS"}, {Title: "BY", Wide: true}},
+		row:     func(m api.Member) []string { return []string{m.Email, m.Name, m.Role, m.Status, m.AddedBy} },
+	}.command(env)
 }
 
 func newMemberInvite(env *command.Env) *cobra.Command {
@@ -132,33 +114,12 @@ func completeMemberRole(env *command.Env) cobra.CompletionFunc {
 }
 
 func newMemberRemove(env *command.Env) *cobra.Command {
-	var yes bool
-	var out output.Flags
-	cmd := &cobra.Command{
-		Use: "remove EMAIL", Aliases: []string{"rm"},
-		Short:             "End a membership, or take an invitation back",
-		Example:           `  paragonctl member remove ada@example.org --yes`,
-		Args:              command.Args(1, 1, "an email"),
-		ValidArgsFunction: complete.Members(env),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := out.Check(); err != nil {
-				return err
-			}
-			client, err := env.Client()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			if err := env.Confirmed(cmd, yes, "Remove member "+args[0]+"?"); err != nil {
-				return err
-			}
-			if err := client.RemoveMember(cmd.Context(), args[0]); err != nil {
-				return fmt.Errorf("remove %s: %w", args[0], err)
-			}
-			return out.PrintDone(cmd.Context(), env.Streams, []output.Did{{Resource: "member/" + args[0], Action: "removed"}}, nil)
-		},
-	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
-	out.Register(cmd)
-	return cmd
+	return ending{
+		use:     "remove EMAIL",
+		short:   "End a membership, or take an invitation back",
+		example: `  paragonctl member remove ada@example.org --yes`,
+		arg:     "an email", most: 1, complete: complete.Members(env),
+		kind: "member", verb: "remove", did: "removed",
+		end: func(ctx context.Context, c *api.Client, email string) error { return c.RemoveMember(ctx, email) },
+	}.command(env)
 }

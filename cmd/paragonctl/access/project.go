@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -19,36 +20,17 @@ func NewProject(env *command.Env) *cobra.Command {
 }
 
 func newProjectList(env *command.Env) *cobra.Command {
-	var out output.Flags
-	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"},
-		Short:   "List the projects that you have a role in",
-		Example: `  paragonctl project list`,
-		Args:    command.Args(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := out.Check(); err != nil {
-				return err
-			}
-			client, err := env.Client()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			page, err := client.Projects(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("list projects: %w", err)
-			}
-			view := output.ListOf(page.Items, func(p api.Project) string { return p.Name })
-			g := &output.Grid{Columns: []output.Column{{Title: "NAME"}, {Title: "ROLE"}}}
-			for _, p := range page.Items {
-				g.Rows = append(g.Rows, []string{p.Name, p.Role})
-			}
-			view.Table, view.Empty = g, "No projects."
-			return out.Print(cmd.Context(), env.Streams, view)
-		},
-	}
-	out.Register(cmd)
-	return cmd
+	return listing[api.Project]{
+		short:   "List the projects that you have a role in",
+		example: `  paragonctl project list`,
+		empty:   "No projects.",
+		items: allOf("projects", func(ctx context.Context, c *api.Client, _ string) (*api.List[api.Project], error) {
+			return c.Projects(ctx)
+		}),
+		name:    func(p api.Project) string { return p.Name },
+		columns: []output.Column{{Title: "NAME"}, {Title: "ROLE"}},
+		row:     func(p api.Project) []string { return []string{p.Name, p.Role} },
+	}.command(env)
 }
 
 func newProjectCreate(env *command.Env) *cobra.Command {

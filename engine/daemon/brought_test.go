@@ -56,7 +56,7 @@ spec:
 }
 
 // broughtIsNowhere checks that no credential is in a text, in any form.
-func broughtIsNowhere(t *testing.T, where, text string) {
+func broughtIsNowhere(t testing.TB, where, text string) {
 	t.Helper()
 	for name, value := range brought {
 		for _, form := range append([]string{value}, formsOf(value)...) {

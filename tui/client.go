@@ -43,5 +43,7 @@ type Client interface {
 	Workers(context.Context) (*api.List[api.Worker], error)
 	WorkerRuns(ctx context.Context, worker, cursor string, limit int) (*api.List[schema.Run], error)
 
+	InvalidCredentials(context.Context) (*api.List[api.Credential], error)
+
 	Audit(ctx context.Context, q api.AuditQuery) (*api.List[api.AuditRecord], error)
 }

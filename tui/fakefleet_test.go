@@ -23,6 +23,14 @@ func (f *fake) Queues(context.Context) (*api.List[api.Queue], error) {
 	return page, f.ask("queues")
 }
 
+func (f *fake) InvalidCredentials(context.Context) (*api.List[api.Credential], error) {
+	return &api.List[api.Credential]{Items: []api.Credential{
+		{User: "u_1042", Integration: "crm", Account: "default", Kind: "oauth2", Status: "invalid", UpdatedAt: noon.Add(-12 * time.Minute),
+			Reason: "the authorization server refuses the refresh token: invalid_grant"},
+		{Integration: "mail", Account: "default", Kind: "oauth2", Status: "invalid", UpdatedAt: noon.Add(-3 * time.Hour), Reason: "the API refused the token"},
+	}}, f.ask("credentials")
+}
+
 func (f *fake) PausedWorkflows(context.Context) (*api.List[api.PausedWorkflow], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -71,28 +71,33 @@ func (a *App) draw() string {
 // where this is.
 func (a *App) tabs() string {
 	where := cell.Safe(a.client.Project() + " @ " + strings.TrimPrefix(strings.TrimPrefix(a.client.Server(), "http://"), "https://"))
-	var full, brief strings.Builder
-	for i, v := range a.roots {
-		mark := fmt.Sprintf("%d %s", i+1, v.name())
-		one := fmt.Sprint(i + 1)
-		if i == a.root() {
-			mark = a.theme.Selected(" " + mark + " ")
-			one = mark
-		} else {
-			mark = " " + a.theme.Paint(theme.Accent, fmt.Sprint(i+1)) + " " + v.name() + " "
-			one = " " + a.theme.Paint(theme.Accent, one) + " "
-		}
-		full.WriteString(mark)
-		brief.WriteString(one)
-	}
-	line := full.String()
-	if cell.Width(line) > a.width {
-		line = brief.String()
+	// Where all names don't fit, the last ones are left out, but that of the open
+	// view.
+	line := a.tabNames(len(a.roots))
+	for named := len(a.roots); cell.Width(line) > a.width && named > 0; named-- {
+		line = a.tabNames(named - 1)
 	}
 	if left := a.width - cell.Width(line) - 2; left >= 12 {
 		line += "  " + a.theme.Paint(theme.Dim, a.fit(where, left, true))
 	}
 	return line
+}
+
+// tabNames lists the first views, the leading ones by name, the others by key.
+func (a *App) tabNames(named int) string {
+	var line strings.Builder
+	for i, v := range a.roots {
+		key := fmt.Sprint(i + 1)
+		switch {
+		case i == a.root():
+			line.WriteString(a.theme.Selected(" " + key + " " + v.name() + " "))
+		case i < named:
+			line.WriteString(" " + a.theme.Paint(theme.Accent, key) + " " + v.name() + " ")
+		default:
+			line.WriteString(" " + a.theme.Paint(theme.Accent, key) + " ")
+		}
+	}
+	return line.String()
 }
 
 // placed is a view that says where in its list the reader is.

@@ -83,6 +83,7 @@ var views = []struct {
 	{"workflows", ":workflows⏎ss"},
 	{"queues", ":queues⏎"},
 	{"workers", ":workers⏎"},
+	{"credentials", ":credentials⏎"},
 	{"worker-runs", ":workers⏎j⏎"},
 	{"pause", ":queues⏎jP"},
 	{"audit", ":audit⏎"},

@@ -26,6 +26,7 @@ func TestPauseAndResume(t *testing.T) {
 		{name: "what waits", keys: ":queues⏎⏎", shows: []string{"/ status:queued"}},
 		{name: "the sum", keys: ":queues⏎", shows: []string{"6 queues · 6,000 runs · oldest 2m 41s"}},
 		{name: "the longest first", keys: ":queues⏎sss", shows: []string{"runs▼"}},
+		{name: "credentials", keys: ":credentials⏎", shows: []string{"2 credentials in trouble", "u_1042", "refuses the refresh token", "the project"}},
 		{name: "workers", keys: ":workers⏎", shows: []string{"2 of 3 workers alive · 210 runs", "✗ lost    worker-5c1a-9.99"}},
 	}
 	for _, tt := range tests {

@@ -1,9 +1,12 @@
 package daemon
 
 import (
+	"context"
+
 	"github.com/redis/go-redis/v9"
 
 	"paragon/engine/connect"
+	"paragon/engine/connect/users"
 )
 
 // Redis is what the process works with.
@@ -11,3 +14,8 @@ func (d *Daemon) Redis() redis.UniversalClient { return d.opts.Redis }
 
 // Targets finds what steps call integrations with.
 func (d *Daemon) Targets() *connect.Connect { return d.connect }
+
+// CredentialFailed tells the project of an invalid credential.
+func (d *Daemon) CredentialFailed(ctx context.Context, f users.Failure) error {
+	return d.credentialFailed(ctx, f)
+}

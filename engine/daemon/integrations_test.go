@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-oauth2/oauth2/v4/server"
 
 	"paragon/engine/connect"
+	"paragon/engine/connect/users"
 	"paragon/schema"
 	"paragon/schema/api"
 )
@@ -197,5 +199,35 @@ output: ["${{ steps.crm.body.headers.Authorization[0] }}", "${{ steps.mail.body.
 		if err := target.Authorize(r); err != nil || r.URL.Path != tt.path || r.Header.Get("Authorization") != tt.want {
 			t.Errorf("%+v: %s %v, %v", tt, r.URL, r.Header, err)
 		}
+	}
+}
+
+// A credential that became invalid is an event of the project, once.
+func TestInvalidCredentialIsAnEvent(t *testing.T) {
+	d := startDev(t, t.TempDir())
+	d.apply("tell", `
+triggers: [{id: broken, event: {name: paragon.credential.invalid, if: "${{ event.data.integration == 'crm' }}"}}]
+steps: [{id: what, set: {said: "${{ event.data.user + ': ' + event.data.reason }}"}}]
+output: "${{ steps.what.said }}"
+`)
+	f := users.Failure{ID: "f-1", Place: users.Place{Project: schema.DefaultProject, User: "u_1", Integration: "crm", Account: "default"}, Reason: "invalid_grant", At: time.Now()}
+	for range 2 {
+		if err := d.CredentialFailed(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var runs []schema.Run
+	for deadline := time.Now().Add(30 * time.Second); len(runs) == 0 || !runs[0].Status.Ended(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("the runs are %+v", runs)
+		}
+		page, err := d.Runs(t.Context(), api.RunsQuery{Workflow: "tell"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = page.Items
+	}
+	if len(runs) != 1 || string(runs[0].Output) != `"u_1: invalid_grant"` {
+		t.Errorf("the event started %+v", runs)
 	}
 }

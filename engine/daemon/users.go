@@ -2,13 +2,16 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"paragon/engine/connect/enrol"
 	"paragon/engine/connect/users"
+	"paragon/engine/execution"
 	"paragon/engine/outbound"
 )
 
@@ -42,7 +45,8 @@ func (d *Daemon) startChanging(ctx context.Context) error {
 		}
 	}
 	d.enrol = enrol.NewService(enrol.Options{Store: o.Store, Redis: o.Redis, Config: d.cache, Stop: d.service.StopFor, Log: d.log})
-	svc := users.NewService(users.Options{Store: o.Store, Book: d.book, HTTP: d.tokens, PublicURL: o.PublicURL, Changed: d.enrol.Changed})
+	svc := users.NewService(users.Options{Store: o.Store, Book: d.book, HTTP: d.tokens, PublicURL: o.PublicURL,
+		Changed: d.enrol.Changed, Failed: d.credentialFailed})
 	if err := svc.Start(ctx); err != nil {
 		return fmt.Errorf("start the service of users: %w", err)
 	}
@@ -51,6 +55,22 @@ func (d *Daemon) startChanging(ctx context.Context) error {
 		return fmt.Errorf("start the service of users' workflows: %w", err)
 	}
 	return nil
+}
+
+// credentialInvalid names the event of a credential that became invalid.
+const credentialInvalid = "paragon.credential.invalid"
+
+// credentialFailed sends the project the event of a credential that became
+// invalid: once, however often it is told.
+func (d *Daemon) credentialFailed(ctx context.Context, f users.Failure) error {
+	data, err := json.Marshal(map[string]string{
+		"user": f.User, "integration": f.Integration, "account": f.Account, "reason": f.Reason, "at": f.At.UTC().Format(time.RFC3339),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = d.service.Publish(ctx, execution.Event{Project: f.Project, Name: credentialInvalid, ID: f.ID, Data: data, Actor: "paragond"})
+	return err
 }
 
 // localURL is where a browser on this machine reaches a listener.

@@ -36,6 +36,8 @@ func (s *Server) credentialRoutes() []route {
 
 		{method: "GET", path: shared + "/credentials", access: member, action: config.ActionReadConfig, id: "listSharedCredentials", tag: "users",
 			summary: "List the project's own credentials", answers: list, serve: s.listCredentials},
+		{method: "GET", path: shared + "/credentials/invalid", access: member, action: config.ActionReadUsers, id: "listInvalidCredentials", tag: "users",
+			summary: "List the credentials, of users and of the project, that must be connected again", answers: list, serve: s.listInvalidCredentials},
 		{method: "PUT", path: shared + below, access: member, action: config.ActionWriteConfig, id: "putSharedCredential", tag: "users",
 			summary: "Set a credential of the project's own; it can't be read back", body: typeOf[api.PutCredentialRequest](), answers: one, serve: s.putCredential},
 		{method: "DELETE", path: shared + below, access: member, action: config.ActionWriteConfig, id: "deleteSharedCredential", tag: "users",
@@ -66,6 +68,14 @@ func (s *Server) listCredentials(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	list, err := s.opts.Users.Credentials(r.Context(), r.project, user)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.List[api.Credential]{Items: list})
+}
+
+func (s *Server) listInvalidCredentials(w http.ResponseWriter, r *request) error {
+	list, err := s.opts.Users.InvalidCredentials(r.Context(), r.project)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ var weakest = map[string]string{
 	"getStats": "viewer", "streamStats": "viewer",
 	"listUsers": "viewer", "getUser": "viewer", "putUser": "operator", "deleteUser": "operator",
 	"listCredentials": "viewer", "putCredential": "operator", "deleteCredential": "operator", "connect": "operator", "getConnect": "viewer",
-	"listSharedCredentials": "viewer", "putSharedCredential": "developer", "deleteSharedCredential": "developer", "connectShared": "developer",
+	"listSharedCredentials": "viewer", "listInvalidCredentials": "viewer", "putSharedCredential": "developer", "deleteSharedCredential": "developer", "connectShared": "developer",
 	"startOAuth": "public", "oauthCallback": "public",
 	"listUserWorkflows": "viewer", "getUserWorkflow": "viewer", "putUserWorkflow": "operator", "deleteUserWorkflow": "operator",
 	"listUserKeys": "developer", "putUserKey": "admin", "deleteUserKey": "admin",

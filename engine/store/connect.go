@@ -97,6 +97,9 @@ type Connect interface {
 	// AllCredentials lists a project's credentials by user, integration and
 	// account, from after the one given.
 	AllCredentials(ctx context.Context, after CredentialID, limit int) ([]Credential, error)
+	// InvalidCredentials lists a project's credentials that must be connected
+	// again, those that became so last first.
+	InvalidCredentials(ctx context.Context, project string, limit int) ([]Credential, error)
 	// UserWorkflows lists what a user chose, by workflow.
 	UserWorkflows(ctx context.Context, project, user string) ([]UserWorkflow, error)
 	// WorkflowUsers lists what was chosen of a workflow by user, from after the

@@ -179,6 +179,12 @@ func (c *Client) Credentials(ctx context.Context, user string) (*List[Credential
 	return get[List[Credential]](ctx, c, c.credentialPath(user), nil)
 }
 
+// InvalidCredentials lists the credentials, of users and of the project, that
+// must be connected again: those that became so last first, at most 500.
+func (c *Client) InvalidCredentials(ctx context.Context) (*List[Credential], error) {
+	return get[List[Credential]](ctx, c, c.path("credentials", "invalid"), nil)
+}
+
 // PutCredential sets a credential. It can't be read back.
 func (c *Client) PutCredential(ctx context.Context, user, integration, account string, req PutCredentialRequest) (*Credential, error) {
 	return put[Credential](ctx, c, c.credentialPath(user, integration, account), req)

@@ -83,11 +83,28 @@ func (s *Service) Credentials(ctx context.Context, project, user string) ([]api.
 	if err != nil {
 		return nil, storeError("list credentials", err)
 	}
+	return shownCredentials(found), nil
+}
+
+func shownCredentials(found []store.Credential) []api.Credential {
 	list := make([]api.Credential, len(found))
 	for i, c := range found {
 		list[i] = shownCredential(c)
 	}
-	return list, nil
+	return list
+}
+
+// mostInvalid bounds how many invalid credentials are listed.
+const mostInvalid = 500
+
+// InvalidCredentials lists those of all users, and of the project, that must be
+// connected again: the last ones to become so, at most 500.
+func (s *Service) InvalidCredentials(ctx context.Context, project string) ([]api.Credential, error) {
+	found, err := s.store.InvalidCredentials(ctx, project, mostInvalid)
+	if err != nil {
+		return nil, storeError("list invalid credentials", err)
+	}
+	return shownCredentials(found), nil
 }
 
 // DeleteCredential removes a credential, and takes its tokens back where the

@@ -57,6 +57,13 @@ func (s *Store) AllCredentials(ctx context.Context, after store.CredentialID, li
 	return found, s.wrap(ctx, "list the credentials", err)
 }
 
+// InvalidCredentials lists a project's credentials that must be connected again.
+func (s *Store) InvalidCredentials(ctx context.Context, project string, limit int) ([]store.Credential, error) {
+	found, err := list(ctx, s.read, scanCredential, selectCredential+` WHERE project = ?1 AND status = 'invalid'
+		ORDER BY updated_at DESC, user_id, integration, account LIMIT ?2`, column.Text(project), limitOf(limit))
+	return found, s.wrap(ctx, "list the invalid credentials", err)
+}
+
 // UserChanges lists the oldest changes that nobody has settled.
 func (s *Store) UserChanges(ctx context.Context, limit int) ([]store.UserChange, error) {
 	found, err := list(ctx, s.read, func(row scanner) (ch store.UserChange, err error) {

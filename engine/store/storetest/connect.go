@@ -99,6 +99,8 @@ func testCredentials(t *testing.T, open opener) {
 		}
 	}
 	equal(t, "renewed", *got(s.Credential(ctx, id))(t), next)
+	equal(t, "invalid", names(got(s.InvalidCredentials(ctx, project, 0))(t)), []string{"u_1/crm/default"})
+	equal(t, "invalid ones of another project", names(got(s.InvalidCredentials(ctx, "elsewhere", 0))(t)), []string(nil))
 	older := next
 	older.Version = 1
 	if renew(older) {

@@ -47,6 +47,8 @@ CREATE TABLE credentials (
     updated_by  text NOT NULL,
     PRIMARY KEY (project, user_id, integration, account)
 );
+-- The few among very many that must be connected again.
+CREATE INDEX credentials_invalid ON credentials (project, updated_at) WHERE status = 'invalid';
 
 -- What is not in Redis yet: written in the transaction of the change, removed
 -- once Redis has it, so that a process that dies between the two loses nothing.

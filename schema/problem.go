@@ -24,6 +24,8 @@ const (
 	ProblemUnavailable     ProblemType = "/problems/unavailable"       // 503, with Retry-After
 	ProblemInternal        ProblemType = "/problems/internal"          // 500: a fault of ours; the operator's log has the rest
 	ProblemTimeout         ProblemType = "/problems/timeout"           // 504
+	ProblemCredential      ProblemType = "/problems/credential"        // 409: there is no credential that works for an integration; connect it
+	ProblemFarSide         ProblemType = "/problems/far-side"          // 502: an integration could not be reached, or its answer not be passed on
 )
 
 // Problem is the one form in which a request fails (RFC 9457).

@@ -28,6 +28,7 @@ const (
 	ActionReadRuns    Action = "runs.read"    // see runs with their input and output
 	ActionTrigger     Action = "runs.trigger" // start runs
 	ActionOperateRuns Action = "runs.operate" // cancel and replay
+	ActionCall        Action = "proxy.call"   // call third-party APIs through the proxy
 	ActionReadKeys    Action = "keys.read"    // see API keys
 	ActionWriteKeys   Action = "keys.write"   // create and delete API keys
 	ActionReadAudit   Action = "audit.read"   // see who did what
@@ -42,16 +43,16 @@ const (
 
 // Actions lists every action.
 var Actions = []Action{ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
-	ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadUsers, ActionWriteUsers, ActionReadMembers, ActionWriteMembers, ActionCreateProject}
+	ActionCall, ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadUsers, ActionWriteUsers, ActionReadMembers, ActionWriteMembers, ActionCreateProject}
 
 // permissions is the table of who may do what. What is not in it is refused.
 var permissions = map[Role][]Action{
 	RoleOwner: Actions,
 	RoleAdmin: {ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
-		ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadUsers, ActionWriteUsers, ActionReadMembers, ActionWriteMembers},
+		ActionCall, ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadUsers, ActionWriteUsers, ActionReadMembers, ActionWriteMembers},
 	RoleDeveloper: {ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
-		ActionReadKeys, ActionReadUsers, ActionWriteUsers, ActionReadMembers},
-	RoleOperator: {ActionReadConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns, ActionReadUsers, ActionWriteUsers},
+		ActionCall, ActionReadKeys, ActionReadUsers, ActionWriteUsers, ActionReadMembers},
+	RoleOperator: {ActionReadConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns, ActionCall, ActionReadUsers, ActionWriteUsers},
 	RoleViewer:   {ActionReadConfig, ActionReadRuns, ActionReadUsers},
 }
 

@@ -118,6 +118,7 @@ type Daemon struct {
 	worker    *execution.Worker
 	outbound  *exchange.Client
 	connect   *connect.Connect
+	proxy     *proxying
 	sandbox   *function.Sandbox
 	http      *http.Server
 	served    chan error
@@ -213,6 +214,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		d.service = svc
 	}
 	if d.has(RoleAPI) {
+		d.startProxy(ctx)
 		r := execution.NewRebuilder(d.service)
 		if err := r.Start(ctx); err != nil {
 			return fmt.Errorf("start the rebuilder: %w", err)
@@ -255,10 +257,9 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 
 func (d *Daemon) startWorker(ctx context.Context) error {
 	o := &d.opts
-	d.outbound = outbound.New(o.Outbound)
+	d.openConnect()
 	d.outbound.Transport = o.Tracer.Transport(d.outbound.Transport)
 	d.sandbox = function.NewSandbox(0)
-	d.connect = connect.New(connect.Options{Config: d.cache, Credentials: d.lender, HTTP: d.outbound})
 	performers := steps.New(d.outbound, d.sandbox, integrations{d.connect})
 	maps.Copy(performers, o.Performers)
 	var durably store.Runs
@@ -312,6 +313,7 @@ func (d *Daemon) handler() (*http.Server, error) {
 	if d.has(RoleAPI) {
 		o.Runs, o.Fleet = d.service, d.service
 		o.Users, o.Book, o.Enrol = d.users, d.book, d.enrol
+		o.Proxy, o.ProxyCalls = d.proxy.Proxy, d.opts.Store
 		o.Stats = d.numbers
 	}
 	server, err := httpapi.New(o)
@@ -363,9 +365,14 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	if d.worker != nil {
 		step("the worker", d.worker.Stop(ctx))
 	}
+	if d.proxy != nil {
+		step("the proxy", d.proxy.stop(ctx))
+	}
 	step("counting", d.stats.Stop(ctx))
 	if d.outbound != nil {
 		d.outbound.Close()
+	}
+	if d.sandbox != nil {
 		d.sandbox.Close()
 	}
 	if d.users != nil {

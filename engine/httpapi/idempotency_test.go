@@ -92,7 +92,7 @@ func TestSameKeySameAnswer(t *testing.T) {
 // Every change by a known caller takes a key: its own kind, or the stored
 // answers.
 func TestWhichRoutesTakeKeys(t *testing.T) {
-	own := map[string]bool{"trigger": true, "sendEvent": true}
+	own := map[string]bool{"trigger": true, "sendEvent": true, "callIntegration": true}
 	for _, rt := range newRig(t).server.routes {
 		if rt.method == "GET" || rt.access == public {
 			continue

@@ -14,7 +14,7 @@ import (
 	"paragon/schema/api"
 )
 
-var pathParam = regexp.MustCompile(`\{(\w+)\}`)
+var pathParam = regexp.MustCompile(`\{(\w+)(\.\.\.)?\}`)
 
 // describe makes the OpenAPI 3.1 document of the routes.
 //
@@ -61,7 +61,8 @@ func describe(routes []route, version string) ([]byte, error) {
 
 // operation is the route as OpenAPI has it.
 func (rt *route) operation(reg huma.Registry) *huma.Operation {
-	op := &huma.Operation{OperationID: rt.id, Path: rt.path, Summary: rt.summary, Tags: []string{rt.tag}, Responses: map[string]*huma.Response{}}
+	// The rest of a path has no form of its own in OpenAPI 3.1.
+	op := &huma.Operation{OperationID: rt.id, Path: strings.ReplaceAll(rt.path, "...}", "}"), Summary: rt.summary, Tags: []string{rt.tag}, Responses: map[string]*huma.Response{}}
 	if rt.access != public {
 		op.Security = []map[string][]string{{"key": {}}}
 	}

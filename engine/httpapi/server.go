@@ -126,6 +126,10 @@ type Options struct {
 	Enrol *enrol.Service
 	// Stats shows the live numbers; nil leaves the routes out.
 	Stats *stats.View
+	// Proxy carries calls to integrations, ProxyCalls lists them; nil leaves the
+	// routes out.
+	Proxy      Proxy
+	ProxyCalls ProxyCalls
 	// Checks are what /readyz asks.
 	Checks []Check
 	// Draining tells that the process is about to stop; /readyz then says so,
@@ -158,6 +162,8 @@ type Server struct {
 	callers   *limiter
 	turns     turns
 	bodies    bodies
+	// calls serves calls to integrations; nil without a proxy.
+	calls http.Handler
 }
 
 // New returns a server.
@@ -179,6 +185,10 @@ func New(opts Options) (*Server, error) {
 		pattern := rt.path
 		if rt.method != "" {
 			pattern = rt.method + " " + rt.path
+		}
+		if rt.id == idCall {
+			s.calls = s.handler(rt) // see serveProxy
+			continue
 		}
 		s.mux.Handle(pattern, s.handler(rt))
 	}
@@ -221,6 +231,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		span.Answered(r.Method, info.pattern, rec.status)
 		s.logRequest(r, rec, info, start, tr)
 	}()
+	if s.serveProxy(rec, r) {
+		return
+	}
 	if _, pattern := s.mux.Handler(r); pattern == "" {
 		s.unrouted(rec, r)
 		return

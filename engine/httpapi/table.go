@@ -37,6 +37,7 @@ func (s *Server) table() []route {
 		return list
 	}
 	list = append(list, s.projectRoutes()...)
+	list = append(list, s.proxyRoutes()...)
 	list = append(list, s.releaseRoutes()...)
 	list = append(list, s.accessRoutes()...)
 	list = append(list, s.steeringRoutes()...)

@@ -210,7 +210,7 @@ func (f *Flusher) flush(ctx context.Context, lane int, from store.LogMark) (rows
 	if err != nil || !applied {
 		return 0, from, false, err
 	}
-	rows = len(batch.Runs) + len(batch.Steps)
+	rows = batch.Rows()
 	f.rows.Add(int64(rows))
 	return rows, store.LogMark{Position: batch.To, Fence: from.Fence}, true, f.forget(ctx, lane, &batch, bytes)
 }
@@ -238,7 +238,7 @@ func (f *Flusher) tidy(ctx context.Context, lane int, position string) error {
 // read appends rows of a lane's log after batch.To, up to an entry, until the
 // batch has enough of them. It returns the bytes of the rows.
 func (f *Flusher) read(ctx context.Context, lane int, batch *store.LogBatch, upTo string, enough int) (bytes int, err error) {
-	for len(batch.Runs)+len(batch.Steps) < enough {
+	for batch.Rows() < enough {
 		after := "-"
 		if batch.To != "" {
 			after = "(" + batch.To

@@ -23,6 +23,9 @@ func StepKey(project, run string, seq int64) string {
 	return "s " + project + " " + run + " " + strconv.FormatInt(seq, 10)
 }
 
+// ProxyCallKey is the row key of a proxy call.
+func ProxyCallKey(id string) string { return "p " + id }
+
 // appendRow decodes one row into a batch.
 func appendRow(batch *store.LogBatch, key, value string) error {
 	kind, rest, _ := strings.Cut(key, " ")
@@ -44,6 +47,13 @@ func appendRow(batch *store.LogBatch, key, value string) error {
 		batch.Steps = append(batch.Steps, store.StepRow{Project: project, Run: run, Seq: seq})
 		if err := record.ParseStep(value, &batch.Steps[len(batch.Steps)-1].StepRecord); err != nil {
 			batch.Steps = batch.Steps[:len(batch.Steps)-1]
+			return fmt.Errorf("log row %q: %w", key, err)
+		}
+		return nil
+	case "p":
+		batch.ProxyCalls = append(batch.ProxyCalls, schema.ProxyCall{})
+		if err := record.ParseProxyCall(value, &batch.ProxyCalls[len(batch.ProxyCalls)-1]); err != nil {
+			batch.ProxyCalls = batch.ProxyCalls[:len(batch.ProxyCalls)-1]
 			return fmt.Errorf("log row %q: %w", key, err)
 		}
 		return nil

@@ -59,6 +59,20 @@ type Settings struct {
 
 // New makes a client.
 func New(s Settings) *exchange.Client {
+	return &exchange.Client{MaxBody: s.MaxBody, UserAgent: s.UserAgent, Observe: s.Observe, Transport: NewTransport(s)}
+}
+
+// NewRawTransport makes a transport that leaves bodies as the far side sends
+// them: for answers that are passed on.
+func NewRawTransport(s Settings) *http.Transport {
+	t := NewTransport(s)
+	t.DisableCompression = true
+	return t
+}
+
+// NewTransport makes a transport that reaches no private address. MaxBody,
+// UserAgent and Observe mean nothing to it.
+func NewTransport(s Settings) *http.Transport {
 	setDefault(&s.MaxIdle, DefaultMaxIdle)
 	setDefault(&s.MaxIdlePerHost, DefaultMaxIdlePerHost)
 	setDefault(&s.MaxConnsPerHost, DefaultMaxConnsPerHost)
@@ -67,23 +81,20 @@ func New(s Settings) *exchange.Client {
 	setDefault(&s.TLSTimeout, DefaultTLSTimeout)
 	setDefault(&s.HeaderTimeout, DefaultHeaderTimeout)
 	setDefault(&s.MaxHeader, DefaultMaxHeader)
-	return &exchange.Client{
-		MaxBody: s.MaxBody, UserAgent: s.UserAgent, Observe: s.Observe,
-		Transport: &http.Transport{
-			// A proxy in the environment would dial for us, past the guard.
-			Proxy:                  nil,
-			DialContext:            newGuard(s).dial,
-			TLSClientConfig:        s.TLS.Clone(),
-			TLSHandshakeTimeout:    s.TLSTimeout,
-			ResponseHeaderTimeout:  s.HeaderTimeout,
-			ExpectContinueTimeout:  time.Second,
-			MaxIdleConns:           s.MaxIdle,
-			MaxIdleConnsPerHost:    s.MaxIdlePerHost,
-			MaxConnsPerHost:        s.MaxConnsPerHost,
-			IdleConnTimeout:        s.IdleTimeout,
-			MaxResponseHeaderBytes: s.MaxHeader,
-			ForceAttemptHTTP2:      true,
-		},
+	return &http.Transport{
+		// A proxy in the environment would dial for us, past the guard.
+		Proxy:                  nil,
+		DialContext:            newGuard(s).dial,
+		TLSClientConfig:        s.TLS.Clone(),
+		TLSHandshakeTimeout:    s.TLSTimeout,
+		ResponseHeaderTimeout:  s.HeaderTimeout,
+		ExpectContinueTimeout:  time.Second,
+		MaxIdleConns:           s.MaxIdle,
+		MaxIdleConnsPerHost:    s.MaxIdlePerHost,
+		MaxConnsPerHost:        s.MaxConnsPerHost,
+		IdleConnTimeout:        s.IdleTimeout,
+		MaxResponseHeaderBytes: s.MaxHeader,
+		ForceAttemptHTTP2:      true,
 	}
 }
 

@@ -291,10 +291,12 @@ type Runs interface {
 	// Steps returns the records of a run's steps, in the order in which they
 	// were written; a step that was retried or waited has several.
 	Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error)
-	// DeleteRuns removes the history of the runs that were created before the
-	// time, by the time in their ids, and returns how many ended runs went; of
-	// days of hundreds of thousands that go as a whole about how many. It removes
-	// expired idempotency keys, too.
+	// ListProxyCalls lists calls that went through the proxy, newest first.
+	ListProxyCalls(ctx context.Context, q ProxyCallQuery) ([]schema.ProxyCall, error)
+	// DeleteRuns removes the history of the runs that were created, and of the
+	// proxy calls that were begun, before the time, by the time in their ids, and
+	// returns how many ended runs went; of days of hundreds of thousands that go
+	// as a whole about how many. It removes expired idempotency keys, too.
 	DeleteRuns(ctx context.Context, project string, before time.Time) (int64, error)
 }
 
@@ -328,7 +330,13 @@ type LogBatch struct {
 	Runs []schema.Run
 	// Steps holds step records with the run that they belong to.
 	Steps []StepRow
+	// ProxyCalls holds calls that went through the proxy. One that is there
+	// already stays as it is.
+	ProxyCalls []schema.ProxyCall
 }
+
+// Rows is how many rows the batch has.
+func (b *LogBatch) Rows() int { return len(b.Runs) + len(b.Steps) + len(b.ProxyCalls) }
 
 // StepRow is a step record of a run.
 type StepRow struct {
@@ -353,4 +361,16 @@ type RunQuery struct {
 	Error    string             // did not succeed, and the error message contains it, in any case
 	Before   string             // ids below it; empty: from the newest
 	Limit    int                // 0 or less: DefaultLimit
+}
+
+// ProxyCallQuery selects proxy calls.
+type ProxyCallQuery struct {
+	Project     string
+	Integration string    // empty: all
+	User        string    // empty: all
+	Failed      bool      // only those that were not answered, or with a status of 400 or more
+	Since       time.Time // begun at or after; zero: all
+	Until       time.Time // begun before; zero: all
+	Before      string    // ids below it; empty: from the newest
+	Limit       int       // 0 or less: DefaultLimit
 }

@@ -12,6 +12,13 @@ import (
 	"paragon/schema"
 )
 
+// partitioned are the tables with a partition a day, each with the bound of a
+// time among its ids, in the order in which all who take several take them.
+var partitioned = []struct {
+	table string
+	bound func(time.Time) string
+}{{"runs", schema.RunIDBound}, {"steps", schema.RunIDBound}, {"proxy_calls", schema.ProxyCallIDBound}}
+
 // partitionName is the name of a day's partition of a table.
 func partitionName(table string, start time.Time) string {
 	return table + "_" + start.Format("20060102")
@@ -42,11 +49,10 @@ func (s *Store) makeDays(ctx context.Context, days []day) error {
 				continue
 			}
 			made = d.start
-			if err := makePartition(ctx, tx, "runs", d.start); err != nil {
-				return s.wrap(ctx, what, err)
-			}
-			if err := makePartition(ctx, tx, "steps", d.start); err != nil {
-				return s.wrap(ctx, what, err)
+			for _, p := range partitioned {
+				if err := makePartition(ctx, tx, p.table, p.bound, d.start); err != nil {
+					return s.wrap(ctx, what, err)
+				}
 			}
 		}
 		starts, projects := dayColumns(days)
@@ -59,7 +65,7 @@ func (s *Store) makeDays(ctx context.Context, days []day) error {
 // makePartition makes the partition of a table for a day, unless it is there.
 // The table is made apart and then attached: that lets others read and write
 // the partitioned table meanwhile, which CREATE TABLE PARTITION OF does not.
-func makePartition(ctx context.Context, tx pgx.Tx, table string, start time.Time) error {
+func makePartition(ctx context.Context, tx pgx.Tx, table string, bound func(time.Time) string, start time.Time) error {
 	name := partitionName(table, start)
 	// A query of the catalog and not to_regclass, which answers from the
 	// session's cache: that does not know yet what another session, for whose
@@ -75,7 +81,7 @@ func makePartition(ctx context.Context, tx pgx.Tx, table string, start time.Time
 		return err
 	}
 	_, err = tx.Exec(ctx, fmt.Sprintf(`ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')`,
-		table, name, schema.RunIDBound(start), schema.RunIDBound(start.AddDate(0, 0, 1))))
+		table, name, bound(start), bound(start.AddDate(0, 0, 1))))
 	return err
 }
 
@@ -108,7 +114,7 @@ func (s *Store) DeleteRuns(ctx context.Context, project string, before time.Time
 			if start.Before(boundary) {
 				deleted, err = deleteDay(ctx, tx, project, start)
 			} else {
-				deleted, err = deleteRows(ctx, tx, project, schema.RunIDBound(start), schema.RunIDBound(before))
+				deleted, err = deleteRows(ctx, tx, project, start, before)
 			}
 			return s.wrap(ctx, what, err)
 		})
@@ -122,7 +128,6 @@ func (s *Store) DeleteRuns(ctx context.Context, project string, before time.Time
 
 // deleteDay removes all that a project has in a day.
 func deleteDay(ctx context.Context, tx pgx.Tx, project string, start time.Time) (deleted int64, err error) {
-	first, next := schema.RunIDBound(start), schema.RunIDBound(start.AddDate(0, 0, 1))
 	// Before the row of the day, as makeDays does.
 	if err := lockPartitions(ctx, tx); err != nil {
 		return 0, err
@@ -136,14 +141,14 @@ func deleteDay(ctx context.Context, tx pgx.Tx, project string, start time.Time) 
 		return 0, err
 	}
 	if shared {
-		return deleteRows(ctx, tx, project, first, next)
+		return deleteRows(ctx, tx, project, start, start.AddDate(0, 0, 1))
 	}
 	if deleted, err = countDay(ctx, tx, start); err != nil {
 		return 0, err
 	}
-	// Two statements and not one: each waits for its own parent's lock.
-	for _, table := range []string{"runs", "steps"} {
-		if _, err := tx.Exec(ctx, `DROP TABLE IF EXISTS `+partitionName(table, start)); err != nil {
+	// Several statements and not one: each waits for its own parent's lock.
+	for _, p := range partitioned {
+		if _, err := tx.Exec(ctx, `DROP TABLE IF EXISTS `+partitionName(p.table, start)); err != nil {
 			return 0, err
 		}
 	}
@@ -171,13 +176,17 @@ func countDay(ctx context.Context, tx pgx.Tx, start time.Time) (runs int64, err 
 	return runs, err
 }
 
-// deleteRows removes a project's rows in a range of ids. Like all who take
-// both tables it takes runs first.
-func deleteRows(ctx context.Context, tx pgx.Tx, project, first, next string) (deleted int64, err error) {
-	tag, err := tx.Exec(ctx, `DELETE FROM runs WHERE project = $1 AND id >= $2 AND id < $3`, project, first, next)
+// deleteRows removes a project's rows from one time to another, by the times in
+// their ids. Like all who take several tables it takes runs first.
+func deleteRows(ctx context.Context, tx pgx.Tx, project string, from, to time.Time) (deleted int64, err error) {
+	tag, err := tx.Exec(ctx, `DELETE FROM runs WHERE project = $1 AND id >= $2 AND id < $3`, project, schema.RunIDBound(from), schema.RunIDBound(to))
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.Exec(ctx, `DELETE FROM steps WHERE project = $1 AND run >= $2 AND run < $3`, project, first, next)
+	if _, err = tx.Exec(ctx, `DELETE FROM steps WHERE project = $1 AND run >= $2 AND run < $3`, project, schema.RunIDBound(from), schema.RunIDBound(to)); err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, `DELETE FROM proxy_calls WHERE project = $1 AND id >= $2 AND id < $3`,
+		project, schema.ProxyCallIDBound(from), schema.ProxyCallIDBound(to))
 	return tag.RowsAffected(), err
 }

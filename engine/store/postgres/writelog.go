@@ -125,7 +125,10 @@ var (
 // copyRows writes the rows straight into their tables. It fails when one is
 // there already.
 func copyRows(ctx context.Context, tx pgx.Tx, batch store.LogBatch) error {
-	return copyInto(ctx, tx, "runs", "steps", batch)
+	if err := copyInto(ctx, tx, "runs", "steps", batch); err != nil {
+		return err
+	}
+	return copyProxyCalls(ctx, tx, "proxy_calls", batch.ProxyCalls)
 }
 
 func copyInto(ctx context.Context, tx pgx.Tx, runs, steps string, batch store.LogBatch) error {
@@ -160,7 +163,10 @@ func mergeRows(ctx context.Context, tx pgx.Tx, batch store.LogBatch) error {
 	columns = strings.Join(stepColumns, ", ")
 	_, err = tx.Exec(ctx, `INSERT INTO steps (`+columns+`) SELECT `+columns+` FROM new_steps ON CONFLICT (run, seq)
 		DO UPDATE SET (`+columns+`) = ROW (excluded.`+strings.Join(stepColumns, ", excluded.")+`)`)
-	return err
+	if err != nil {
+		return err
+	}
+	return mergeProxyCalls(ctx, tx, batch.ProxyCalls)
 }
 
 // appendRun appends the columns of runColumns.
@@ -261,18 +267,23 @@ func daysOf(batch store.LogBatch) []day {
 	days := map[day]bool{}
 	// Rows come in order of time: most have the day of the one before.
 	var last day
-	add := func(project, run string) {
-		at, _ := schema.RunIDTime(run) // CheckBatch has checked it
+	add := func(project string, at time.Time) {
 		d := day{start: startOfDay(at), project: column.Text(project)}
 		if d != last {
 			days[d], last = true, d
 		}
 	}
 	for i := range batch.Runs {
-		add(batch.Runs[i].Project, batch.Runs[i].ID)
+		at, _ := schema.RunIDTime(batch.Runs[i].ID) // CheckBatch has checked all ids
+		add(batch.Runs[i].Project, at)
 	}
 	for i := range batch.Steps {
-		add(batch.Steps[i].Project, batch.Steps[i].Run)
+		at, _ := schema.RunIDTime(batch.Steps[i].Run)
+		add(batch.Steps[i].Project, at)
+	}
+	for i := range batch.ProxyCalls {
+		at, _ := schema.ProxyCallIDTime(batch.ProxyCalls[i].ID)
+		add(batch.ProxyCalls[i].Project, at)
 	}
 	return slices.SortedFunc(maps.Keys(days), func(a, b day) int {
 		if c := a.start.Compare(b.start); c != 0 {

@@ -43,6 +43,9 @@ func writeRows(ctx context.Context, tx *sql.Tx, batch store.LogBatch) error {
 	if err := writeSteps(ctx, tx, batch.Steps); err != nil {
 		return err
 	}
+	if err := writeProxyCalls(ctx, tx, batch.ProxyCalls); err != nil {
+		return err
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO log_positions (stream, position) VALUES (?, ?)
 		ON CONFLICT (stream) DO UPDATE SET position = excluded.position`, batch.Stream, batch.To)
 	return err
@@ -168,6 +171,10 @@ func (s *Store) DeleteRuns(ctx context.Context, project string, before time.Time
 	}
 	if err := s.deleteAll(ctx, new(int64), `DELETE FROM steps WHERE (run, seq) IN
 		(SELECT run, seq FROM steps WHERE run < ?2 AND project = ?1 LIMIT ?3)`, project, bound); err != nil {
+		return 0, err
+	}
+	if err := s.deleteAll(ctx, new(int64), `DELETE FROM proxy_calls WHERE rowid IN
+		(SELECT rowid FROM proxy_calls WHERE project = ?1 AND id < ?2 LIMIT ?3)`, project, schema.ProxyCallIDBound(before)); err != nil {
 		return 0, err
 	}
 	var deleted int64

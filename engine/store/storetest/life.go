@@ -111,6 +111,10 @@ var calls = map[string]func(context.Context, store.Store) error{
 		_, err := s.Steps(ctx, project, runID(epoch, 0))
 		return err
 	},
+	"ListProxyCalls": func(ctx context.Context, s store.Store) error {
+		_, err := s.ListProxyCalls(ctx, store.ProxyCallQuery{Project: project})
+		return err
+	},
 	"DeleteRuns": func(ctx context.Context, s store.Store) error {
 		_, err := s.DeleteRuns(ctx, project, epoch)
 		return err

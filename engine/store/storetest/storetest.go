@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"EndedRunsAreNotAccepted", testEndedNotAccepted},
 		{"ListRuns", testListRuns},
 		{"ListRunsByError", testListByError},
+		{"ProxyCalls", testProxyCalls},
 		{"Pauses", testPauses},
 		{"Operations", testOperations},
 		{"OperationsAreLeasedOnce", testOperationRace},

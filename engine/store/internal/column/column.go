@@ -135,6 +135,11 @@ func CheckBatch(batch store.LogBatch) error {
 			return fmt.Errorf("write log: step %s: %q is not the id of a run", batch.Steps[i].Path, batch.Steps[i].Run)
 		}
 	}
+	for i := range batch.ProxyCalls {
+		if _, ok := schema.ProxyCallIDTime(batch.ProxyCalls[i].ID); !ok {
+			return fmt.Errorf("write log: %q is not the id of a proxy call", batch.ProxyCalls[i].ID)
+		}
+	}
 	return nil
 }
 

@@ -175,9 +175,12 @@ steps:
   - {id: mail, request: {integration: mail, path: /x}}
 output: ["${{ steps.crm.body.headers.Authorization[0] }}", "${{ steps.mail.body.headers.Authorization[0] }}"]
 `)
-	d.succeed("ours", `null`, `["Bearer a-token-of-the-project","Bearer a-token-of-mail"]`)
+	// The API says the tokens again; the run does not.
+	d.succeed("ours", `null`, `["Bearer ***","Bearer ***"]`)
 	// What a step of a run for a user asks for.
 	for _, tt := range []struct{ integration, user, account, path, want string }{
+		{"crm", "", "", "/anything/own", "Bearer a-token-of-the-project"},
+		{"mail", "", "", "/anything", "Bearer a-token-of-mail"},
 		{"crm", "u1", "", "/anything/one", "Bearer a-token-of-u1"},
 		{"crm", "u1", "work", "/anything/work", "Bearer a-token-of-work"},
 		{"crm", "u2", "", "", string(connect.ReasonNoCredential)},
@@ -198,6 +201,38 @@ output: ["${{ steps.crm.body.headers.Authorization[0] }}", "${{ steps.mail.body.
 		r := &http.Request{URL: target.Base, Header: http.Header{}}
 		if err := target.Authorize(r); err != nil || r.URL.Path != tt.path || r.Header.Get("Authorization") != tt.want {
 			t.Errorf("%+v: %s %v, %v", tt, r.URL, r.Header, err)
+		}
+	}
+}
+
+// A run for a user calls with that user's credential: the API lets in only who
+// brings the name and the password that the path says.
+func TestRunOfAUserHasTheirCredential(t *testing.T) {
+	d := startDev(t, t.TempDir())
+	d.integration("door", `{baseUrl: FAR/basic-auth, auth: {basic: {}}}`)
+	for _, id := range []string{"u1", "u2"} {
+		if _, err := d.PutUser(t.Context(), id, api.PutUserRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.PutCredential(t.Context(), id, "door", "default", api.PutCredentialRequest{
+			Basic: &api.BasicCredential{Username: id, Password: "pass-of-" + id}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.apply("enter", `
+users: {default: enabled}
+steps:
+  - {id: own, request: {integration: door, path: "/${{ user.id }}/pass-of-${{ user.id }}"}}
+  - {id: other, request: {integration: door, path: "/nobody/pass"}, onError: continue}
+output: {own: "${{ steps.own.status }}", other: "${{ steps.other.error.status }}"}
+`)
+	for _, id := range []string{"u1", "u2"} {
+		run, err := d.Trigger(t.Context(), "enter", api.TriggerRequest{User: id}, 30*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run.User != id || string(run.Output) != `{"other":401,"own":200}` {
+			t.Errorf("the run for %s: %s %s %+v", id, run.Status, run.Output, run.Error)
 		}
 	}
 }

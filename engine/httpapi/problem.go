@@ -90,6 +90,9 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *schema.Problem) {
 	}
 	h := w.Header()
 	h.Del("ETag")
+	if _, _, _, ok := proxyPath(r); ok {
+		h.Set(proxyError, string(p.Type))
+	}
 	h.Set("Content-Type", schema.ProblemContentType)
 	h.Set("Cache-Control", "no-store")
 	if p.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {

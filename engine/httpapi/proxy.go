@@ -103,17 +103,11 @@ func (s *Server) callIntegration(w http.ResponseWriter, r *request) error {
 	if r.user != nil {
 		call.User = r.user.ID
 	}
-	err := s.opts.Proxy.Serve(w, r.Request, call)
-	if err != nil {
-		if p, _ := problemOf(r.Context(), err); p != nil {
-			w.Header().Set(proxyError, string(p.Type))
-		}
-	}
-	return err
+	return s.opts.Proxy.Serve(w, r.Request, call)
 }
 
-// proxyError tells the caller of a problem that it is Paragon's and not the far
-// side's.
+// proxyError tells who calls an integration of a problem that it is Paragon's
+// and not the far side's.
 const proxyError = "Paragon-Error"
 
 func (s *Server) listProxyCalls(w http.ResponseWriter, r *request) error {

@@ -127,7 +127,7 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 	)
 	add(groupRuns, run.NewTrigger(env), run.NewRuns(env), run.NewWait(env), queue.NewQueue(env), run.NewEvent(env), top.New(env), dash.New(env))
 	add(groupAccess, access.NewAuth(env), access.NewContext(env), access.NewSecret(env), access.NewKey(env), access.NewProject(env), access.NewMember(env), access.NewAudit(env))
-	add(groupUsers, users.NewUser(env), users.NewCredential(env))
+	add(groupUsers, users.NewUser(env), users.NewCredential(env), users.NewProxy(env))
 	root.AddCommand(newVersion(env), newDoctor(env), newCompletion(env))
 
 	flags := root.PersistentFlags()

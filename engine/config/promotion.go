@@ -23,6 +23,12 @@ func (k *known) checkSchemas(ctx context.Context, d *document) error {
 	if json.Unmarshal(current.Spec, &before) != nil {
 		return nil // of another version; there is nothing to compare with
 	}
+	if users := d.Workflow.Spec.Users; users != nil && before.Users != nil {
+		if found := workflows.Narrowed(before.Users.Settings, users.Settings); len(found) > 0 {
+			k.warn(d, "settings-schema", "have the users set it first: who lacks it is not started until then",
+				"what users set for workflow %s asks more than here now: %s", d.Metadata.Name, strings.Join(found, "; "))
+		}
+	}
 	found := workflows.Narrowed(before.Input, d.Workflow.Spec.Input)
 	if len(found) == 0 {
 		return nil
@@ -45,6 +51,24 @@ func (k *known) checkSchemas(ctx context.Context, d *document) error {
 	case events == 0:
 		k.warn(d, "input-schema", "change who starts it first",
 			"the input of workflow %s asks more than here now: %s", d.Metadata.Name, told)
+	}
+	return nil
+}
+
+// checkSettings warns of an integration whose settings ask more than what is
+// there now of it: the credentials of the target were brought without.
+func (k *known) checkSettings(ctx context.Context, d *document) error {
+	current, err := k.lookup(ctx, schema.Ref{Kind: d.Kind, Name: d.Metadata.Name})
+	if err != nil || current == nil {
+		return err
+	}
+	var before schema.IntegrationSpec
+	if json.Unmarshal(current.Spec, &before) != nil {
+		return nil // of another version; there is nothing to compare with
+	}
+	if found := workflows.Narrowed(before.Settings, d.Integration.Spec.Settings); len(found) > 0 {
+		k.warn(d, "settings-schema", "set the credentials again with what they lack: paragonctl credential set",
+			"the settings of integration %s ask more of its credentials than here now: %s", d.Metadata.Name, strings.Join(found, "; "))
 	}
 	return nil
 }

@@ -69,3 +69,36 @@ func TestPromotionTellsOfAnotherInput(t *testing.T) {
 		t.Errorf("back to what asks less: %+v", got)
 	}
 }
+
+// A setting that became required is one that the users and the credentials of
+// the target may lack.
+func TestPromotionTellsOfAnotherSetting(t *testing.T) {
+	r := newRig(t)
+	docs := func(settings string) []string {
+		return []string{
+			"apiVersion: paragon/v1\nkind: Workflow\nmetadata: {name: digest}\nspec:\n  users: {settings: " + settings + "}\n  steps:\n    - {id: stop, fail: {message: no}}\n",
+			"apiVersion: paragon/v1\nkind: Integration\nmetadata: {name: crm}\nspec:\n  baseUrl: https://api.example.com\n  auth: {bearer: {}}\n  settings: " + settings + "\n",
+		}
+	}
+	const loose, strict = "{type: object, properties: {shop: {type: string}}}", "{type: object, required: [shop], properties: {shop: {type: string}}}"
+	plan := func(settings string) []schema.Diagnostic {
+		t.Helper()
+		res, err := r.apply(ApplyOptions{DryRun: true}, "", docs(settings)...)
+		if err != nil {
+			t.Fatal(explain(err))
+		}
+		return res.Warnings
+	}
+	if got := plan(strict); len(got) != 0 {
+		t.Errorf("where nobody has it yet: %+v", got)
+	}
+	r.mustApply("", docs(loose)...)
+	got := plan(strict)
+	if len(got) != 2 || got[0].Code != "settings-schema" || got[0].Resource != "workflow/digest" || got[1].Code != "settings-schema" ||
+		got[1].Resource != "integration/crm" || !strings.Contains(got[0].Message, "shop became required") || !strings.Contains(got[1].Message, "shop became required") {
+		t.Errorf("became required: %+v", got)
+	}
+	if got := plan(loose); len(got) != 0 {
+		t.Errorf("unchanged: %+v", got)
+	}
+}

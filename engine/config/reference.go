@@ -34,7 +34,9 @@ func (a *application) checkReferences(ctx context.Context, deletions []store.Res
 				err = k.checkSchemas(ctx, d)
 			}
 		case d.Integration != nil:
-			err = k.checkIntegration(ctx, d)
+			if err = k.checkIntegration(ctx, d); err == nil {
+				err = k.checkSettings(ctx, d)
+			}
 		}
 		if err != nil {
 			return err

@@ -90,9 +90,11 @@ func (f *Flusher) Stop(ctx context.Context) error {
 	return nil
 }
 
+// drain writes what is in a lane's log. Less than a full batch reached its end:
+// what others write meanwhile is for the flushers that go on.
 func (f *Flusher) drain(ctx context.Context, lane int) error {
 	mark, err := f.opts.Store.LogPosition(ctx, StreamKey(lane))
-	for n, known := 1, true; err == nil && known && n > 0; {
+	for n, known := f.opts.BatchRows, true; err == nil && known && n >= f.opts.BatchRows; {
 		n, mark, known, err = f.flush(ctx, lane, mark)
 	}
 	return err

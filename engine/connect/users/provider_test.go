@@ -128,6 +128,18 @@ func (r *rig) consenting(change ...func(*Options)) *Service {
 	return r.service(append(change, func(o *Options) { o.HTTP, o.PublicURL = client, publicURL })...)
 }
 
+// connected is a provider, and a service where u_1 has connected an account
+// there.
+func (r *rig) connected(change ...func(*Options)) (*provider, *Service) {
+	r.t.Helper()
+	idp := newProvider(r.t)
+	r.apply(idp.document())
+	s := r.consenting(change...)
+	r.user(s, "u_1")
+	r.connect(s, idp, placeOfU1)
+	return idp, s
+}
+
 // consent logs in at the provider and allows, as a person in a browser does, and
 // returns the query that the provider sends the browser back with.
 func (p *provider) consent(to string) url.Values {

@@ -45,11 +45,7 @@ func everybody(n int, processes []*Lender, i *workflows.Integration) (tokens map
 // the consent.
 func TestRefreshExactlyOnce(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	idp := newProvider(t)
-	r.apply(idp.document())
-	s := r.consenting()
-	r.user(s, "u_1")
-	r.connect(s, idp, placeOfU1)
+	idp, s := r.connected()
 	processes := []*Lender{r.process(), r.process(), r.process(), r.process()}
 	i := r.cache.Project(project).Integration("crm").Integration
 	last := ""
@@ -84,11 +80,7 @@ func TestRefreshExactlyOnce(t *testing.T) {
 // A refusal by the far side's API renews, once, and not again at once.
 func TestRefusedByTheAPI(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	idp := newProvider(t)
-	r.apply(idp.document())
-	s := r.consenting()
-	r.user(s, "u_1")
-	r.connect(s, idp, placeOfU1)
+	idp, _ := r.connected()
 	first, second := r.process(), r.process()
 	i := r.cache.Project(project).Integration("crm").Integration
 	old, err := first.Credential(ctx, callerOfU1, i)
@@ -110,14 +102,10 @@ func TestRefusedByTheAPI(t *testing.T) {
 
 func TestRevokedConsent(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	idp := newProvider(t)
-	r.apply(idp.document())
 	var failures []Failure
-	s := r.consenting(func(o *Options) {
+	idp, s := r.connected(func(o *Options) {
 		o.Failed = func(_ context.Context, f Failure) error { failures = append(failures, f); return nil }
 	})
-	r.user(s, "u_1")
-	r.connect(s, idp, placeOfU1)
 	processes := []*Lender{r.process(), r.process()}
 	i := r.cache.Project(project).Integration("crm").Integration
 	r.must(idp.storage.TerminateSession(ctx, "ada", "paragon"))
@@ -191,11 +179,7 @@ func TestFailuresAreToldUntilTheyAreHeard(t *testing.T) {
 // A server that is away makes nothing invalid, and is not asked by everybody.
 func TestServerAway(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	idp := newProvider(t)
-	r.apply(idp.document())
-	s := r.consenting()
-	r.user(s, "u_1")
-	r.connect(s, idp, placeOfU1)
+	idp, _ := r.connected()
 	processes := []*Lender{r.process(), r.process()}
 	i := r.cache.Project(project).Integration("crm").Integration
 	idp.down.Store(true)
@@ -224,11 +208,7 @@ func TestServerAway(t *testing.T) {
 // tokens overwrites nothing but the refusal that its own lateness caused.
 func TestLocksAndLateCommits(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	idp := newProvider(t)
-	r.apply(idp.document())
-	s := r.consenting()
-	r.user(s, "u_1")
-	r.connect(s, idp, placeOfU1)
+	_, s := r.connected()
 	l := r.process()
 	i := r.cache.Project(project).Integration("crm").Integration
 	r.must(r.rdb.Set(ctx, lockKey(placeOfU1), "dead", 300*time.Millisecond).Err())
@@ -269,11 +249,7 @@ func TestLocksAndLateCommits(t *testing.T) {
 // Closing waits for the renewals under way, whose callers went away.
 func TestCloseWaits(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	idp := newProvider(t)
-	r.apply(idp.document())
-	s := r.consenting()
-	r.user(s, "u_1")
-	r.connect(s, idp, placeOfU1)
+	idp, _ := r.connected()
 	client := outbound.New(outbound.Settings{AllowLoopback: true})
 	t.Cleanup(client.Close)
 	l := NewLender(r.book(), client)

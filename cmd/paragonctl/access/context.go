@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/noun"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api/contexts"
@@ -35,12 +36,12 @@ func shown(f *contexts.File, name string) shownContext {
 }
 
 func newContextList(env *command.Env) *cobra.Command {
-	return listing[shownContext]{
-		short: "List contexts",
-		example: `  paragonctl context list
+	return noun.List[shownContext]{
+		Short: "List contexts",
+		Example: `  paragonctl context list
   paragonctl context list -o json`,
-		empty: "No contexts. `paragonctl auth login` makes one, and so does `paragond dev`.",
-		items: func(context.Context, *command.Env) (items []shownContext, err error) {
+		Empty: "No contexts. `paragonctl auth login` makes one, and so does `paragond dev`.",
+		Items: func(context.Context, *command.Env) (items []shownContext, err error) {
 			_, f, err := loadContexts(env)
 			if err != nil {
 				return nil, err
@@ -50,10 +51,10 @@ func newContextList(env *command.Env) *cobra.Command {
 			}
 			return items, nil
 		},
-		name:    func(c shownContext) string { return c.Name },
-		columns: []output.Column{{Title: "CURRENT"}, {Title: "NAME"}, {Title: "SERVER"}, {Title: "PROJECT"}, {Title: "TOKEN"}},
-		row:     contextRow,
-	}.command(env)
+		Name:    func(c shownContext) string { return c.Name },
+		Columns: []output.Column{{Title: "CURRENT"}, {Title: "NAME"}, {Title: "SERVER"}, {Title: "PROJECT"}, {Title: "TOKEN"}},
+		Row:     contextRow,
+	}.Command(env)
 }
 
 func contextRow(c shownContext) []string {

@@ -11,6 +11,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/complete"
+	"paragon/cmd/paragonctl/internal/noun"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
@@ -27,20 +28,20 @@ func NewKey(env *command.Env) *cobra.Command {
 }
 
 func newKeyList(env *command.Env) *cobra.Command {
-	return listing[api.Key]{
-		short: "List API keys: roles, expiry and last use, never tokens",
-		example: `  paragonctl key list
+	return noun.List[api.Key]{
+		Short: "List API keys: roles, expiry and last use, never tokens",
+		Example: `  paragonctl key list
   paragonctl key list -o wide`,
-		empty: "No keys.",
-		items: allOf("keys", func(ctx context.Context, c *api.Client, cursor string) (*api.List[api.Key], error) {
+		Empty: "No keys.",
+		Items: noun.All("keys", func(ctx context.Context, c *api.Client, cursor string) (*api.List[api.Key], error) {
 			return c.Keys(ctx, cursor)
 		}),
-		name: func(k api.Key) string { return k.ID },
-		columns: []output.Column{
+		Name: func(k api.Key) string { return k.ID },
+		Columns: []output.Column{
 			{Title: "ID"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "AGE"}, {Title: "EXPIRES"}, {Title: "LAST USED"}, {Title: "SCOPE", Wide: true}, {Title: "BY", Wide: true},
 		},
-		row: func(k api.Key) []string { return keyRow(k, env.Now()) },
-	}.command(env)
+		Row: func(k api.Key) []string { return keyRow(k, env.Now()) },
+	}.Command(env)
 }
 
 func keyRow(k api.Key, now time.Time) []string {
@@ -120,13 +121,13 @@ func (o *KeyCreateOptions) run(ctx context.Context) error {
 }
 
 func newKeyDelete(env *command.Env) *cobra.Command {
-	return ending{
-		use:     "delete ID...",
-		short:   "End API keys; requests with their tokens are refused from then on",
-		example: `  paragonctl key delete k01jd9q2v5m8x4t7`,
-		arg:     "the id of a key", most: -1, complete: complete.Keys(env),
-		kind: "key", verb: "delete", did: "deleted",
-		end:   func(ctx context.Context, c *api.Client, id string) error { return c.DeleteKey(ctx, id) },
-		tries: map[int]string{command.ExitNotFound: "`paragonctl key list` lists them"},
-	}.command(env)
+	return noun.End{
+		Use:     "delete ID...",
+		Short:   "End API keys; requests with their tokens are refused from then on",
+		Example: `  paragonctl key delete k01jd9q2v5m8x4t7`,
+		Arg:     "the id of a key", Most: -1, Complete: complete.Keys(env),
+		Kind: "key", Verb: "delete", Did: "deleted",
+		End:   func(ctx context.Context, c *api.Client, id string) error { return c.DeleteKey(ctx, id) },
+		Tries: map[int]string{command.ExitNotFound: "`paragonctl key list` lists them"},
+	}.Command(env)
 }

@@ -9,6 +9,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/complete"
+	"paragon/cmd/paragonctl/internal/noun"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
@@ -21,17 +22,17 @@ func NewMember(env *command.Env) *cobra.Command {
 }
 
 func newMemberList(env *command.Env) *cobra.Command {
-	return listing[api.Member]{
-		short:   "List members, then who is invited",
-		example: `  paragonctl member list`,
-		empty:   "No members.",
-		items: allOf("members", func(ctx context.Context, c *api.Client, _ string) (*api.List[api.Member], error) {
+	return noun.List[api.Member]{
+		Short:   "List members, then who is invited",
+		Example: `  paragonctl member list`,
+		Empty:   "No members.",
+		Items: noun.All("members", func(ctx context.Context, c *api.Client, _ string) (*api.List[api.Member], error) {
 			return c.Members(ctx)
 		}),
-		name:    func(m api.Member) string { return m.Email },
-		columns: []output.Column{{Title: "EMAIL"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "STATUS"}, {Title: "BY", Wide: true}},
-		row:     func(m api.Member) []string { return []string{m.Email, m.Name, m.Role, m.Status, m.AddedBy} },
-	}.command(env)
+		Name:    func(m api.Member) string { return m.Email },
+		Columns: []output.Column{{Title: "EMAIL"}, {Title: "NAME", Cut: true}, {Title: "ROLE"}, {Title: "STATUS"}, {Title: "BY", Wide: true}},
+		Row:     func(m api.Member) []string { return []string{m.Email, m.Name, m.Role, m.Status, m.AddedBy} },
+	}.Command(env)
 }
 
 func newMemberInvite(env *command.Env) *cobra.Command {
@@ -114,12 +115,12 @@ func completeMemberRole(env *command.Env) cobra.CompletionFunc {
 }
 
 func newMemberRemove(env *command.Env) *cobra.Command {
-	return ending{
-		use:     "remove EMAIL",
-		short:   "End a membership, or take an invitation back",
-		example: `  paragonctl member remove ada@example.org --yes`,
-		arg:     "an email", most: 1, complete: complete.Members(env),
-		kind: "member", verb: "remove", did: "removed",
-		end: func(ctx context.Context, c *api.Client, email string) error { return c.RemoveMember(ctx, email) },
-	}.command(env)
+	return noun.End{
+		Use:     "remove EMAIL",
+		Short:   "End a membership, or take an invitation back",
+		Example: `  paragonctl member remove ada@example.org --yes`,
+		Arg:     "an email", Most: 1, Complete: complete.Members(env),
+		Kind: "member", Verb: "remove", Did: "removed",
+		End: func(ctx context.Context, c *api.Client, email string) error { return c.RemoveMember(ctx, email) },
+	}.Command(env)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/noun"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
@@ -20,17 +21,17 @@ func NewProject(env *command.Env) *cobra.Command {
 }
 
 func newProjectList(env *command.Env) *cobra.Command {
-	return listing[api.Project]{
-		short:   "List the projects that you have a role in",
-		example: `  paragonctl project list`,
-		empty:   "No projects.",
-		items: allOf("projects", func(ctx context.Context, c *api.Client, _ string) (*api.List[api.Project], error) {
+	return noun.List[api.Project]{
+		Short:   "List the projects that you have a role in",
+		Example: `  paragonctl project list`,
+		Empty:   "No projects.",
+		Items: noun.All("projects", func(ctx context.Context, c *api.Client, _ string) (*api.List[api.Project], error) {
 			return c.Projects(ctx)
 		}),
-		name:    func(p api.Project) string { return p.Name },
-		columns: []output.Column{{Title: "NAME"}, {Title: "ROLE"}},
-		row:     func(p api.Project) []string { return []string{p.Name, p.Role} },
-	}.command(env)
+		Name:    func(p api.Project) string { return p.Name },
+		Columns: []output.Column{{Title: "NAME"}, {Title: "ROLE"}},
+		Row:     func(p api.Project) []string { return []string{p.Name, p.Role} },
+	}.Command(env)
 }
 
 func newProjectCreate(env *command.Env) *cobra.Command {

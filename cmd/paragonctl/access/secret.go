@@ -10,6 +10,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/complete"
+	"paragon/cmd/paragonctl/internal/noun"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/schema"
 	"paragon/schema/api"
@@ -21,20 +22,20 @@ func NewSecret(env *command.Env) *cobra.Command {
 }
 
 func newSecretList(env *command.Env) *cobra.Command {
-	return listing[api.StoredResource]{
-		short: "List secrets: names, digests and versions, never values",
-		example: `  paragonctl secret list
+	return noun.List[api.StoredResource]{
+		Short: "List secrets: names, digests and versions, never values",
+		Example: `  paragonctl secret list
   paragonctl secret list --jq '.items[].metadata.name'`,
-		empty: "No secrets.",
-		items: allOf("secrets", func(ctx context.Context, c *api.Client, cursor string) (*api.List[api.StoredResource], error) {
+		Empty: "No secrets.",
+		Items: noun.All("secrets", func(ctx context.Context, c *api.Client, cursor string) (*api.List[api.StoredResource], error) {
 			return c.List(ctx, schema.KindSecret, cursor, 0)
 		}),
-		name: func(r api.StoredResource) string { return r.Metadata.Name },
-		columns: []output.Column{
+		Name: func(r api.StoredResource) string { return r.Metadata.Name },
+		Columns: []output.Column{
 			{Title: "NAME"}, {Title: "VERSION"}, {Title: "DIGEST"}, {Title: "UPDATED"}, {Title: "BY", Cut: true}, {Title: "DESCRIPTION", Cut: true},
 		},
-		row: func(r api.StoredResource) []string { return secretRow(r, env.Now()) },
-	}.command(env)
+		Row: func(r api.StoredResource) []string { return secretRow(r, env.Now()) },
+	}.Command(env)
 }
 
 func secretRow(r api.StoredResource, now time.Time) []string {
@@ -55,20 +56,20 @@ func secretRow(r api.StoredResource, now time.Time) []string {
 
 func newSecretDelete(env *command.Env) *cobra.Command {
 	var force bool
-	cmd := ending{
-		use:     "delete NAME...",
-		short:   "Delete secrets",
-		example: `  paragonctl secret delete CRM_TOKEN`,
-		arg:     "a secret's name", most: -1, complete: complete.All(env, schema.KindSecret),
-		kind: "secret", verb: "delete", did: "deleted",
-		end: func(ctx context.Context, c *api.Client, name string) error {
+	cmd := noun.End{
+		Use:     "delete NAME...",
+		Short:   "Delete secrets",
+		Example: `  paragonctl secret delete CRM_TOKEN`,
+		Arg:     "a secret's name", Most: -1, Complete: complete.All(env, schema.KindSecret),
+		Kind: "secret", Verb: "delete", Did: "deleted",
+		End: func(ctx context.Context, c *api.Client, name string) error {
 			return c.Delete(ctx, schema.Ref{Kind: schema.KindSecret, Name: name}, api.DeleteOptions{Force: force})
 		},
-		tries: map[int]string{
+		Tries: map[int]string{
 			command.ExitNotFound: "`paragonctl secret list` lists them",
 			command.ExitConflict: "change what uses it first; --force deletes it all the same",
 		},
-	}.command(env)
+	}.Command(env)
 	cmd.Flags().BoolVar(&force, "force", false, "also one that workflows still use")
 	return cmd
 }

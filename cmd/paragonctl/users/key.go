@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/internal/command"
+	"paragon/cmd/paragonctl/internal/noun"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
@@ -20,37 +21,19 @@ func newKey(env *command.Env) *cobra.Command {
 }
 
 func newKeyList(env *command.Env) *cobra.Command {
-	var out output.Flags
-	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"},
+	return noun.List[api.UserKey]{
 		Short:   "List public keys",
 		Example: `  paragonctl user key list`,
-		Args:    command.Args(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := out.Check(); err != nil {
-				return err
-			}
-			client, err := env.Client()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			page, err := client.UserKeys(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("list the keys of users: %w", err)
-			}
-			now := env.Now()
-			view := output.ListOf(page.Items, func(k api.UserKey) string { return k.ID })
-			g := &output.Grid{Columns: []output.Column{{Title: "KID"}, {Title: "ALGORITHM"}, {Title: "AGE"}, {Title: "BY"}}}
-			for _, k := range page.Items {
-				g.Rows = append(g.Rows, []string{k.ID, k.Algorithm, output.Age(now, k.CreatedAt), k.CreatedBy})
-			}
-			view.Table, view.Empty = g, "No keys: users have no tokens of their own."
-			return out.Print(cmd.Context(), env.Streams, view)
+		Empty:   "No keys: users have no tokens of their own.",
+		Items: noun.All("the keys of users", func(ctx context.Context, c *api.Client, _ string) (*api.List[api.UserKey], error) {
+			return c.UserKeys(ctx)
+		}),
+		Name:    func(k api.UserKey) string { return k.ID },
+		Columns: []output.Column{{Title: "KID"}, {Title: "ALGORITHM"}, {Title: "AGE"}, {Title: "BY"}},
+		Row: func(k api.UserKey) []string {
+			return []string{k.ID, k.Algorithm, output.Age(env.Now(), k.CreatedAt), k.CreatedBy}
 		},
-	}
-	out.Register(cmd)
-	return cmd
+	}.Command(env)
 }
 
 func newKeySet(env *command.Env) *cobra.Command {
@@ -97,48 +80,13 @@ token has ended.`,
 }
 
 func newKeyDelete(env *command.Env) *cobra.Command {
-	var yes bool
-	var out output.Flags
-	cmd := &cobra.Command{
-		Use: "delete KID...", Aliases: []string{"rm"},
+	return noun.End{
+		Use:     "delete KID...",
 		Short:   "Remove public keys: tokens that they signed count no longer",
 		Example: `  paragonctl user key delete 2025-11 --yes`,
-		Args:    command.Args(1, -1, "the id of a key"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := out.Check(); err != nil {
-				return err
-			}
-			try := func(err error) error {
-				if command.ExitCode(err) == command.ExitNotFound {
-					return command.WithTry(err, "`paragonctl user key list` lists them")
-				}
-				return err
-			}
-			return remove(cmd, env, &out, yes, "user-key", args, try, (*api.Client).DeleteUserKey)
-		},
-	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
-	out.Register(cmd)
-	return cmd
-}
-
-// remove deletes things one by one, once that is confirmed.
-func remove(cmd *cobra.Command, env *command.Env, out *output.Flags, yes bool, what string, ids []string, hint func(error) error,
-	remove func(*api.Client, context.Context, string) error) error {
-	client, err := env.Client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if err := env.Confirmed(cmd, yes, "Delete "+what+" "+strings.Join(ids, ", ")+"?"); err != nil {
-		return err
-	}
-	var done []output.Did
-	for _, id := range ids {
-		if err := remove(client, cmd.Context(), id); err != nil {
-			return out.PrintDone(cmd.Context(), env.Streams, done, hint(fmt.Errorf("delete %s %s: %w", what, id, err)))
-		}
-		done = append(done, output.Did{Resource: what + "/" + id, Action: "deleted"})
-	}
-	return out.PrintDone(cmd.Context(), env.Streams, done, nil)
+		Arg:     "the id of a key", Most: -1,
+		Kind: "user-key", Verb: "delete", Did: "deleted",
+		End:   func(ctx context.Context, c *api.Client, id string) error { return c.DeleteUserKey(ctx, id) },
+		Tries: map[int]string{command.ExitNotFound: "`paragonctl user key list` lists them"},
+	}.Command(env)
 }

@@ -11,6 +11,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/complete"
+	"paragon/cmd/paragonctl/internal/noun"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema/api"
@@ -132,10 +133,13 @@ func newGet(env *command.Env) *cobra.Command {
 	return cmd
 }
 
+// usersAreListed says what to do about a user who is not there.
+const usersAreListed = "`paragonctl user list` lists them"
+
 // notFound adds where users are listed.
 func notFound(err error) error {
 	if command.ExitCode(err) == command.ExitNotFound {
-		return command.WithTry(err, "`paragonctl user list` lists them")
+		return command.WithTry(err, usersAreListed)
 	}
 	return err
 }
@@ -248,22 +252,13 @@ func newSwitch(env *command.Env, name, short string, disabled bool) *cobra.Comma
 }
 
 func newDelete(env *command.Env) *cobra.Command {
-	var yes bool
-	var out output.Flags
-	cmd := &cobra.Command{
-		Use: "delete ID...", Aliases: []string{"rm"},
-		Short:             "Remove users with their credentials",
-		Example:           `  paragonctl user delete u_1 --yes`,
-		Args:              command.Args(1, -1, "the id of a user"),
-		ValidArgsFunction: complete.Users(env, 0),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := out.Check(); err != nil {
-				return err
-			}
-			return remove(cmd, env, &out, yes, "user", args, notFound, (*api.Client).DeleteUser)
-		},
-	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
-	out.Register(cmd)
-	return cmd
+	return noun.End{
+		Use:     "delete ID...",
+		Short:   "Remove users with their credentials",
+		Example: `  paragonctl user delete u_1 --yes`,
+		Arg:     "the id of a user", Most: -1, Complete: complete.Users(env, 0),
+		Kind: "user", Verb: "delete", Did: "deleted",
+		End:   func(ctx context.Context, c *api.Client, id string) error { return c.DeleteUser(ctx, id) },
+		Tries: map[int]string{command.ExitNotFound: usersAreListed},
+	}.Command(env)
 }

@@ -1,4 +1,4 @@
-package access
+package noun
 
 import (
 	"context"
@@ -12,39 +12,39 @@ import (
 	"paragon/schema/api"
 )
 
-// listing is a command that lists things: where they come from, and how they
+// List is a command that lists things: where they come from, and how they
 // are shown.
-type listing[T any] struct {
-	short, example string
-	// empty is said for people when there are none.
-	empty   string
-	items   func(ctx context.Context, env *command.Env) ([]T, error)
-	name    func(T) string
-	columns []output.Column
-	row     func(T) []string
+type List[T any] struct {
+	Short, Example string
+	// Empty is said for people when there are none.
+	Empty   string
+	Items   func(ctx context.Context, env *command.Env) ([]T, error)
+	Name    func(T) string
+	Columns []output.Column
+	Row     func(T) []string
 }
 
-// command makes the command `list`.
-func (l listing[T]) command(env *command.Env) *cobra.Command {
+// Command makes the command `list`.
+func (l List[T]) Command(env *command.Env) *cobra.Command {
 	var out output.Flags
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"},
-		Short: l.short, Example: l.example,
+		Short: l.Short, Example: l.Example,
 		Args: command.Args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := out.Check(); err != nil {
 				return err
 			}
-			items, err := l.items(cmd.Context(), env)
+			items, err := l.Items(cmd.Context(), env)
 			if err != nil {
 				return err
 			}
-			view := output.ListOf(items, l.name)
-			g := &output.Grid{Columns: l.columns}
+			view := output.ListOf(items, l.Name)
+			g := &output.Grid{Columns: l.Columns}
 			for _, item := range items {
-				g.Rows = append(g.Rows, l.row(item))
+				g.Rows = append(g.Rows, l.Row(item))
 			}
-			view.Table, view.Empty = g, l.empty
+			view.Table, view.Empty = g, l.Empty
 			return out.Print(cmd.Context(), env.Streams, view)
 		},
 	}
@@ -52,8 +52,8 @@ func (l listing[T]) command(env *command.Env) *cobra.Command {
 	return cmd
 }
 
-// allOf gathers what a server lists page by page.
-func allOf[T any](what string, page func(ctx context.Context, client *api.Client, cursor string) (*api.List[T], error)) func(context.Context, *command.Env) ([]T, error) {
+// All gathers what a server lists page by page.
+func All[T any](what string, page func(ctx context.Context, client *api.Client, cursor string) (*api.List[T], error)) func(context.Context, *command.Env) ([]T, error) {
 	return func(ctx context.Context, env *command.Env) ([]T, error) {
 		client, err := env.Client()
 		if err != nil {
@@ -72,32 +72,32 @@ func allOf[T any](what string, page func(ctx context.Context, client *api.Client
 	}
 }
 
-// ending is a command that ends things of the server, one after the other,
+// End is a command that ends things of the server, one after the other,
 // once somebody has said yes.
-type ending struct {
-	use, short, example string
-	// arg says what an argument is; most is how many there may be, -1 any
+type End struct {
+	Use, Short, Example string
+	// Arg says what an argument is; Most is how many there may be, -1 any
 	// number.
-	arg      string
-	most     int
-	complete cobra.CompletionFunc
-	// kind is what the things are, verb what is done to them, and did what was:
+	Arg      string
+	Most     int
+	Complete cobra.CompletionFunc
+	// Kind is what the things are, Verb what is done to them, and Did what was:
 	// "key", "delete", "deleted".
-	kind, verb, did string
-	// end ends one. tries says what to do about an error, by exit code.
-	end   func(ctx context.Context, client *api.Client, name string) error
-	tries map[int]string
+	Kind, Verb, Did string
+	// End ends one. Tries says what to do about an error, by exit code.
+	End   func(ctx context.Context, client *api.Client, name string) error
+	Tries map[int]string
 }
 
-// command makes the command.
-func (e ending) command(env *command.Env) *cobra.Command {
+// Command makes the command.
+func (e End) Command(env *command.Env) *cobra.Command {
 	var yes bool
 	var out output.Flags
 	cmd := &cobra.Command{
-		Use: e.use, Aliases: []string{"rm"},
-		Short: e.short, Example: e.example,
-		Args:              command.Args(1, e.most, e.arg),
-		ValidArgsFunction: e.complete,
+		Use: e.Use, Aliases: []string{"rm"},
+		Short: e.Short, Example: e.Example,
+		Args:              command.Args(1, e.Most, e.Arg),
+		ValidArgsFunction: e.Complete,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if err := out.Check(); err != nil {
 				return err
@@ -107,20 +107,20 @@ func (e ending) command(env *command.Env) *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			question := fmt.Sprintf("%s%s %s %s?", strings.ToUpper(e.verb[:1]), e.verb[1:], e.kind, strings.Join(names, ", "))
+			question := fmt.Sprintf("%s%s %s %s?", strings.ToUpper(e.Verb[:1]), e.Verb[1:], e.Kind, strings.Join(names, ", "))
 			if err := env.Confirmed(cmd, yes, question); err != nil {
 				return err
 			}
 			var done []output.Did
 			for _, name := range names {
-				if err = e.end(cmd.Context(), client, name); err != nil {
-					err = fmt.Errorf("%s %s %s: %w", e.verb, e.kind, name, err)
-					if try := e.tries[command.ExitCode(err)]; try != "" {
+				if err = e.End(cmd.Context(), client, name); err != nil {
+					err = fmt.Errorf("%s %s %s: %w", e.Verb, e.Kind, name, err)
+					if try := e.Tries[command.ExitCode(err)]; try != "" {
 						err = command.WithTry(err, try)
 					}
 					break
 				}
-				done = append(done, output.Did{Resource: e.kind + "/" + name, Action: e.did})
+				done = append(done, output.Did{Resource: e.Kind + "/" + name, Action: e.Did})
 			}
 			return out.PrintDone(cmd.Context(), env.Streams, done, err)
 		},

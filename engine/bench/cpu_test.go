@@ -66,8 +66,18 @@ func procStat(pid string) (parent int, used time.Duration) {
 }
 
 // per is the time since before, for each of n.
-func (c cpu) per(before cpu, n int) string {
-	each := func(a, b time.Duration) string { return fmt.Sprintf("%.0f", float64((a-b).Microseconds())/float64(n)) }
-	return fmt.Sprintf("µs of processor: paragon %s, Redis %s, Postgres %s",
-		each(c.paragon, before.paragon), each(c.redis, before.redis), each(c.postgres, before.postgres))
+func (c cpu) per(before cpu, n int) string { return c.minus(before).each(n) }
+
+func (c cpu) minus(o cpu) cpu {
+	return cpu{c.paragon - o.paragon, c.redis - o.redis, c.postgres - o.postgres}
+}
+
+func (c cpu) plus(o cpu) cpu {
+	return cpu{c.paragon + o.paragon, c.redis + o.redis, c.postgres + o.postgres}
+}
+
+// each is the time for each of n.
+func (c cpu) each(n int) string {
+	each := func(d time.Duration) string { return fmt.Sprintf("%.0f", float64(d.Microseconds())/float64(n)) }
+	return fmt.Sprintf("µs of processor: paragon %s, Redis %s, Postgres %s", each(c.paragon), each(c.redis), each(c.postgres))
 }

@@ -20,8 +20,8 @@ import (
 // empty when there is none.
 func mediaType(r *http.Request) (string, error) {
 	text := r.Header.Get("Content-Type")
-	if text == "" {
-		return "", nil
+	if text == "" || text == api.ContentTypeJSON { // as nearly all requests have it
+		return text, nil
 	}
 	mt, _, err := mime.ParseMediaType(text)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
@@ -32,7 +32,11 @@ func mediaType(r *http.Request) (string, error) {
 
 // readBody reads the whole body, within its limit.
 func readBody(r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(r.Body)
+	var buf bytes.Buffer
+	// What was announced, within reason, and what net/http needs to see the end.
+	buf.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead)
+	_, err := buf.ReadFrom(r.Body)
+	body := buf.Bytes()
 	if err != nil {
 		if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
 			return nil, err
@@ -146,6 +150,9 @@ type queryReader struct {
 }
 
 func (r *request) query() *queryReader {
+	if r.URL.RawQuery == "" {
+		return &queryReader{}
+	}
 	q := &queryReader{values: r.URL.Query()}
 	for name := range q.values {
 		known := false

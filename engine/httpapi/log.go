@@ -13,6 +13,7 @@ import (
 // requestInfo is what is known of a request beyond what the caller sent, for the
 // log and for reading its body.
 type requestInfo struct {
+	trace                   trace
 	pattern, actor, project string
 	route                   *route
 	err                     error // the cause of an internal error

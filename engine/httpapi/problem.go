@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 
 	"paragon/schema"
+	"paragon/schema/api"
 )
 
 func problem(status int, typ schema.ProblemType, title, format string, args ...any) *schema.Problem {
@@ -113,16 +115,20 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *schema.Problem) {
 
 // writeJSON answers with a value as JSON.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body) // which ends it with a line break
+	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "no-store")
+	h["Content-Type"] = contentJSON
+	if h["Cache-Control"] == nil {
+		h["Cache-Control"] = noStore
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // the caller going away is no fault of ours
+	_, _ = w.Write(body.Bytes()) // the caller going away is no fault of ours
 	return nil
 }
+
+// Values of headers that nearly every answer has, made once.
+var contentJSON, noStore = []string{api.ContentTypeJSON}, []string{"no-store"}

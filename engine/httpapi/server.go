@@ -155,7 +155,8 @@ type Server struct {
 	limits    Limits
 	log       *slog.Logger
 	now       func() time.Time
-	mux       *http.ServeMux
+	mux       *http.ServeMux // every request: the routes, and unrouted
+	known     *http.ServeMux // the routes alone
 	routes    []route
 	openAPI   []byte
 	strangers strangers
@@ -177,7 +178,8 @@ func New(opts Options) (*Server, error) {
 	if opts.Draining == nil {
 		opts.Draining = func() bool { return false }
 	}
-	s := &Server{opts: opts, limits: opts.Limits.withDefaults(), log: opts.Log, now: opts.Now, mux: http.NewServeMux()}
+	s := &Server{opts: opts, limits: opts.Limits.withDefaults(), log: opts.Log, now: opts.Now, mux: http.NewServeMux(), known: http.NewServeMux()}
+	s.mux.HandleFunc("/", s.unrouted)
 	s.callers, s.turns, s.bodies.limit = newLimiter(s.limits.Rate), newTurns(s.limits.Turns), s.limits.Bodies
 	s.routes = s.table()
 	for i := range s.routes {
@@ -190,7 +192,9 @@ func New(opts Options) (*Server, error) {
 			s.calls = s.handler(rt) // see serveProxy
 			continue
 		}
-		s.mux.Handle(pattern, s.handler(rt))
+		h := s.handler(rt)
+		s.mux.Handle(pattern, h)
+		s.known.Handle(pattern, h)
 	}
 	var err error
 	s.openAPI, err = describe(s.routes, opts.Version.Version)
@@ -219,11 +223,12 @@ func (s *Server) HTTPServer() *http.Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.now()
 	ctx, tr, span := s.trace(r)
-	info := &requestInfo{}
-	r = r.WithContext(context.WithValue(withTrace(ctx, tr), infoKey{}, info))
+	info := &requestInfo{trace: tr}
+	r = r.WithContext(context.WithValue(ctx, infoKey{}, info))
 	rec := &recorder{ResponseWriter: w}
-	rec.Header().Set("Traceparent", tr.Parent())
-	secure(rec.Header(), r.TLS != nil)
+	h := rec.Header()
+	h["Traceparent"] = []string{tr.Parent()}
+	secure(h, r.TLS != nil)
 	defer func() {
 		if v := recover(); v != nil {
 			s.panicked(rec, r, v)
@@ -234,29 +239,36 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.serveProxy(rec, r) {
 		return
 	}
-	if _, pattern := s.mux.Handler(r); pattern == "" {
-		s.unrouted(rec, r)
-		return
-	}
 	s.mux.ServeHTTP(rec, r)
 }
 
 // secure sets what keeps a browser from misusing an answer: nothing here is a
 // page, and what a workflow answers a webhook with may do nothing on our origin.
 func secure(h http.Header, overTLS bool) {
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	for _, header := range securing {
+		h[header.name] = header.value
+	}
 	if overTLS {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+		h["Strict-Transport-Security"] = []string{"max-age=31536000"}
 	}
 }
 
-// unrouted answers where no route is: it takes from the mux whether another
-// method would do.
+// securing is made once, its names in canonical form, since every answer has it.
+// Nobody writes to the values: those who set a header put another list there.
+var securing = []struct {
+	name  string
+	value []string
+}{
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'; sandbox"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+}
+
+// unrouted answers where no route is: it takes from a mux without itself whether
+// another method would do.
 func (s *Server) unrouted(w http.ResponseWriter, r *http.Request) {
-	h, _ := s.mux.Handler(r)
+	h, _ := s.known.Handler(r)
 	probe := &probeWriter{header: http.Header{}}
 	h.ServeHTTP(probe, r)
 	if probe.status != http.StatusMethodNotAllowed {

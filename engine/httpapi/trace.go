@@ -23,7 +23,10 @@ func (t trace) TraceID() string { return hex.EncodeToString(t.trace[:]) }
 
 // Parent is the traceparent to hand on.
 func (t trace) Parent() string {
-	return "00-" + hex.EncodeToString(t.trace[:]) + "-" + hex.EncodeToString(t.span[:]) + "-" + hex.EncodeToString([]byte{t.flags})
+	b := append(make([]byte, 0, 55), "00-"...)
+	b = append(hex.AppendEncode(b, t.trace[:]), '-')
+	b = append(hex.AppendEncode(b, t.span[:]), '-')
+	return string(hex.AppendEncode(b, []byte{t.flags}))
 }
 
 // newTrace goes on with the caller's traceparent, or begins a trace when there
@@ -84,13 +87,10 @@ func (s *Server) trace(r *http.Request) (context.Context, trace, tracing.Span) {
 	return ctx, t, span
 }
 
-type traceKey struct{}
-
-func withTrace(ctx context.Context, t trace) context.Context {
-	return context.WithValue(ctx, traceKey{}, t)
-}
-
+// traceOf is the trace of a request by its context.
 func traceOf(ctx context.Context) trace {
-	t, _ := ctx.Value(traceKey{}).(trace)
-	return t
+	if info, ok := ctx.Value(infoKey{}).(*requestInfo); ok {
+		return info.trace
+	}
+	return trace{}
 }

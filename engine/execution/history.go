@@ -116,42 +116,24 @@ func (s *Service) List(ctx context.Context, project string, q api.RunsQuery) (ap
 			}
 		}
 	}
-	live, err := s.liveRuns(ctx, project, q, limit+1)
-	if err != nil {
-		return api.List[schema.Run]{}, unavailable("the runs can't be listed: Redis does not answer", err)
+	page := runPage{limit: limit}
+	for _, ln := range s.ledger.lanes {
+		found, err := s.liveRunsOf(ctx, ln, project, q, limit)
+		if err != nil {
+			return api.List[schema.Run]{}, unavailable("the runs can't be listed: Redis does not answer", err)
+		}
+		page.add(found, pageBound(limit).Full(found))
 	}
+	bound := pageBound(limit)
 	past, err := s.opts.Store.ListRuns(ctx, store.RunQuery{
 		Project: project, Workflow: q.Workflow, Status: q.Status, Since: q.Since, Until: q.Until,
-		User: q.User, Error: q.Error, Before: q.Cursor, Limit: limit + 1,
+		User: q.User, Error: q.Error, Before: q.Cursor, Limit: bound.Limit, Bytes: bound.Bytes,
 	})
 	if err != nil {
 		return api.List[schema.Run]{}, storeError(err, "")
 	}
-	all := append(live, past...)
-	slices.SortStableFunc(all, func(a, b schema.Run) int { return strings.Compare(b.ID, a.ID) })
-	all = slices.CompactFunc(all, func(a, b schema.Run) bool { return a.ID == b.ID })
-	out := api.List[schema.Run]{Items: all}
-	if len(all) > limit {
-		out.Items = all[:limit]
-		out.NextCursor = all[limit-1].ID
-	}
-	if out.Items == nil {
-		out.Items = []schema.Run{}
-	}
-	return out, nil
-}
-
-// liveRuns lists matching runs in Redis, newest first.
-func (s *Service) liveRuns(ctx context.Context, project string, q api.RunsQuery, limit int) ([]schema.Run, error) {
-	var out []schema.Run
-	for _, ln := range s.ledger.lanes {
-		found, err := s.liveRunsOf(ctx, ln, project, q, limit)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, found...)
-	}
-	return out, nil
+	page.add(past, bound.Full(past))
+	return page.list(), nil
 }
 
 // livePage is how many runs are read at a time, and liveScan how many of a
@@ -166,7 +148,7 @@ func (s *Service) liveRunsOf(ctx context.Context, ln *lane, project string, q ap
 	seen := 0
 	err := s.eachLivePage(ctx, ln, project, q, func(matching []schema.Run, looked int) (bool, error) {
 		out, seen = append(out, matching...), seen+looked
-		return seen < liveScan && len(out) < limit, nil
+		return seen < liveScan && !pageBound(limit).Full(out), nil
 	})
 	return out, err
 }

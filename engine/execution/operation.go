@@ -192,10 +192,11 @@ func (s *Service) eachLive(ctx context.Context, ln *lane, project string, q api.
 func (s *Service) eachPast(ctx context.Context, project string, q api.RunsQuery, do func(*schema.Run) error) error {
 	const page = 1000
 	for before := ""; ; {
-		past, err := s.opts.Store.ListRuns(ctx, store.RunQuery{
+		query := store.RunQuery{
 			Project: project, Workflow: q.Workflow, Status: q.Status, Since: q.Since, Until: q.Until,
-			User: q.User, Error: q.Error, Before: before, Limit: page,
-		})
+			User: q.User, Error: q.Error, Before: before, Limit: page, Bytes: maxPageBytes,
+		}
+		past, err := s.opts.Store.ListRuns(ctx, query)
 		if err != nil {
 			return storeError(err, "")
 		}
@@ -204,7 +205,7 @@ func (s *Service) eachPast(ctx context.Context, project string, q api.RunsQuery,
 				return err
 			}
 		}
-		if len(past) < page {
+		if !query.Full(past) {
 			return nil
 		}
 		before = past[len(past)-1].ID

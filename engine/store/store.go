@@ -361,6 +361,23 @@ type RunQuery struct {
 	Error    string             // did not succeed, and the error message contains it, in any case
 	Before   string             // ids below it; empty: from the newest
 	Limit    int                // 0 or less: DefaultLimit
+	// Bytes bounds the inputs and outputs of what is returned: the run that
+	// passes it is the last one. 0: no bound.
+	Bytes int64
+}
+
+// Full tells whether a page was cut off by the query's limits, so that there may
+// be more behind it.
+func (q RunQuery) Full(page []schema.Run) bool {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
+	var bytes int64
+	for i := range page {
+		bytes += int64(len(page[i].Input) + len(page[i].Output))
+	}
+	return len(page) >= limit || q.Bytes > 0 && bytes >= q.Bytes
 }
 
 // ProxyCallQuery selects proxy calls.

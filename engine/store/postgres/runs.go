@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	selectRun = `SELECT id, project, workflow, revision, status, trigger, input, output, error, created_at, started_at,
-		ended_at, attempts, recoveries, trace_id, user_id FROM runs`
+	runSelected = `id, project, workflow, revision, status, trigger, input, output, error, created_at, started_at,
+		ended_at, attempts, recoveries, trace_id, user_id`
+	selectRun  = `SELECT ` + runSelected + ` FROM runs`
 	selectStep = `SELECT path, step, kind, status, attempt, started_at, ended_at, retry_at, wait_until, result, error, attempts FROM steps`
 )
 
@@ -98,7 +99,8 @@ func listRuns(q store.RunQuery) (sql string, args []any) {
 	if limit <= 0 {
 		limit = store.DefaultLimit
 	}
-	return fmt.Sprintf("%s WHERE %s ORDER BY id DESC LIMIT %d", selectRun, strings.Join(where, " AND "), limit), args
+	rows := fmt.Sprintf("%s WHERE %s ORDER BY id DESC LIMIT %d", selectRun, strings.Join(where, " AND "), limit)
+	return column.Page(runSelected, rows, q.Bytes), args
 }
 
 func scanRun(row pgx.CollectableRow) (r schema.Run, err error) {

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	selectRun = `SELECT id, project, workflow, revision, status, trigger, input, output, error, created_at, started_at,
-		ended_at, attempts, recoveries, trace_id, user_id FROM runs`
+	runSelected = `id, project, workflow, revision, status, trigger, input, output, error, created_at, started_at,
+		ended_at, attempts, recoveries, trace_id, user_id`
+	selectRun  = `SELECT ` + runSelected + ` FROM runs`
 	selectStep = `SELECT path, step, kind, status, attempt, started_at, ended_at, retry_at, wait_until, result, error, attempts FROM steps`
 )
 
@@ -83,7 +84,8 @@ func listRuns(q store.RunQuery) (query string, args []any) {
 	if limit <= 0 {
 		limit = store.DefaultLimit
 	}
-	return selectRun + ` WHERE ` + strings.Join(where, " AND ") + ` ORDER BY id DESC LIMIT ?`, append(args, limit)
+	rows := selectRun + ` WHERE ` + strings.Join(where, " AND ") + ` ORDER BY id DESC LIMIT ?`
+	return column.Page(runSelected, rows, q.Bytes), append(args, limit)
 }
 
 func scanRun(row scanner) (r schema.Run, err error) {

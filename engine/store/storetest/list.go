@@ -80,7 +80,24 @@ func testListRuns(t *testing.T, open opener) {
 		paged = append(paged, ids(page)...)
 		q.Before = page[len(page)-1].ID
 	}
-	equal(t, "all pages", paged, ids(got(s.ListRuns(ctx, store.RunQuery{Project: project, Limit: 90}))(t)))
+	all := got(s.ListRuns(ctx, store.RunQuery{Project: project, Limit: 90}))(t)
+	equal(t, "all pages", paged, ids(all))
+
+	// A bound of bytes ends a page with the run that passes it.
+	var bytes int64
+	for i, run := range all {
+		bytes += int64(len(run.Input) + len(run.Output))
+		if i > 0 && i < 20 && bytes > 0 {
+			q := store.RunQuery{Project: project, Limit: 90, Bytes: bytes}
+			page := got(s.ListRuns(ctx, q))(t)
+			if len(page) > i+1 || !q.Full(page) {
+				t.Errorf("%d bytes: %d runs, of which %d have as many; full: %v", bytes, len(page), i+1, q.Full(page))
+			}
+			equal(t, "the bounded page", ids(page), ids(all[:len(page)]))
+		}
+	}
+	q := store.RunQuery{Project: project, Limit: 90, Bytes: 1 << 40}
+	equal(t, "within the bound", ids(got(s.ListRuns(ctx, q))(t)), ids(all))
 }
 
 // matches is what a query means, in Go.

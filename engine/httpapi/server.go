@@ -229,6 +229,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := rec.Header()
 	h["Traceparent"] = []string{tr.Parent()}
 	secure(h, r.TLS != nil)
+	endConnection(h, r)
 	defer func() {
 		if v := recover(); v != nil {
 			s.panicked(rec, r, v)
@@ -263,6 +264,18 @@ var securing = []struct {
 	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'; sandbox"}},
 	{"Referrer-Policy", []string{"no-referrer"}},
 	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+}
+
+// endConnection ends the connection of a request that may be framed in two ways
+// once it is answered: whatever follows it there is not read. net/http goes by
+// Transfer-Encoding and forgets a Content-Length beside it, and the other way
+// round in HTTP/1.0, so that neither can be seen here; a balancer that goes by
+// the other one would take the rest of this request for the next (RFC 9112
+// sections 6.1 and 11.2).
+func endConnection(h http.Header, r *http.Request) {
+	if r.ProtoMajor == 1 && (len(r.TransferEncoding) > 0 || r.ProtoMinor == 0) {
+		h.Set("Connection", "close")
+	}
 }
 
 // unrouted answers where no route is: it takes from a mux without itself whether

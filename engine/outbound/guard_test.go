@@ -3,6 +3,7 @@ package outbound
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -41,7 +42,7 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 // Forms of an IPv4 address that inet_aton reads and Go does not: they are looked
 // up as names, and must not arrive at loopback by way of a lenient resolver.
 func TestOddSpellingsOfLoopback(t *testing.T) {
-	dns := fakeDNS(t, netip.MustParseAddr("127.0.0.1"))
+	dns := fakeDNS(t, "127.0.0.1")
 	c := New(Settings{Resolver: dns})
 	defer c.Close()
 	for _, host := range []string{"2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localtest.example", "LOCALTEST.example."} {
@@ -55,7 +56,7 @@ func TestOddSpellingsOfLoopback(t *testing.T) {
 
 func TestAllowList(t *testing.T) {
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "in") })
-	dns := fakeDNS(t, netip.MustParseAddr("127.0.0.1"))
+	dns := fakeDNS(t, "127.0.0.1")
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
 	for name, tc := range map[string]struct {
 		settings Settings
@@ -140,6 +141,14 @@ func TestEmbeddedAddressesDecideAsTheirOwn(t *testing.T) {
 		if g.check(netip.AddrFrom16(six)) == nil {
 			t.Fatalf("6to4 of %s is let through", v4)
 		}
+		teredo := [16]byte{0x20, 0x01, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0, ^b[0], ^b[1], ^b[2], ^b[3]}
+		local := [16]byte{0, 0x64, 0xff, 0x9b, 0, 1, 0, 0, 0, 0, 0, 0, b[0], b[1], b[2], b[3]}
+		old := [16]byte{12: b[0], b[1], b[2], b[3]}
+		for _, form := range [][16]byte{teredo, local, old} {
+			if addr := netip.AddrFrom16(form); g.check(addr) == nil {
+				t.Fatalf("%s, a form of %s, is let through", addr, v4)
+			}
+		}
 		if (v4.IsPrivate() || v4.IsLoopback() || v4.IsLinkLocalUnicast() || v4.IsMulticast() || v4.IsUnspecified()) && plain {
 			t.Fatalf("%s is let through", v4)
 		}
@@ -155,8 +164,42 @@ func TestEmbeddedAddressesDecideAsTheirOwn(t *testing.T) {
 	}
 }
 
-// fakeDNS resolves every name to one IPv4 address.
-func fakeDNS(t *testing.T, to netip.Addr) *net.Resolver {
+// A name that led outside when it was first asked for and leads inside when it is
+// dialed is refused then: by the client, and by the transport of the proxy.
+func TestNamesThatChangeTheirAddress(t *testing.T) {
+	s := server(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	outside := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} // plays the part
+	settings := func() Settings {
+		return Settings{AllowPrefixes: outside, Resolver: fakeDNS(t, "127.0.0.1", "127.0.0.1", "127.0.0.2", "10.0.0.1", "169.254.169.254")}
+	}
+	c, raw := New(settings()), NewRawTransport(settings())
+	defer c.Close()
+	defer raw.CloseIdleConnections()
+	for name, send := range map[string]func() error{
+		"client": func() error {
+			_, err := c.Do(context.Background(), request(t, "GET", "http://rebind.example:"+port, ""), exchange.Options{})
+			return err
+		},
+		"proxy": func() error {
+			resp, err := raw.RoundTrip(request(t, "GET", "http://rebind.example:"+port, ""))
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+			return err
+		},
+	} {
+		for i := range 5 {
+			if err := send(); (err == nil) != (i < 2) || err != nil && !errors.As(err, new(*exchange.Blocked)) {
+				t.Errorf("%s: request %d: %v", name, i+1, err)
+			}
+		}
+	}
+}
+
+// fakeDNS resolves every name to the first of some IPv4 addresses, the next time
+// to the second, and so on.
+func fakeDNS(t *testing.T, addresses ...string) *net.Resolver {
 	t.Helper()
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -170,7 +213,12 @@ func fakeDNS(t *testing.T, to netip.Addr) *net.Resolver {
 			if err != nil {
 				return
 			}
-			pc.WriteTo(dnsAnswer(buf[:n], to), from)
+			to := netip.MustParseAddr(addresses[0])
+			answer, isA := dnsAnswer(buf[:n], to)
+			if isA && len(addresses) > 1 {
+				addresses = addresses[1:]
+			}
+			pc.WriteTo(answer, from)
 		}
 	})
 	t.Cleanup(func() { pc.Close(); wg.Wait() })
@@ -181,14 +229,14 @@ func fakeDNS(t *testing.T, to netip.Addr) *net.Resolver {
 }
 
 // dnsAnswer answers a query of RFC 1035 section 4: an A record, and nothing for
-// other types.
-func dnsAnswer(query []byte, to netip.Addr) []byte {
+// other types. It tells whether one was asked for.
+func dnsAnswer(query []byte, to netip.Addr) (answer []byte, isA bool) {
 	end := 12
 	for query[end] != 0 {
 		end += int(query[end]) + 1
 	}
 	question := query[12 : end+5]
-	isA := binary.BigEndian.Uint16(question[len(question)-4:]) == 1
+	isA = binary.BigEndian.Uint16(question[len(question)-4:]) == 1
 	out := append([]byte{}, query[:2]...)
 	out = append(out, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0)
 	out = append(out, question...)
@@ -197,5 +245,5 @@ func dnsAnswer(query []byte, to netip.Addr) []byte {
 		out = append(out, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4)
 		out = append(out, to.AsSlice()...)
 	}
-	return out
+	return out, isA
 }

@@ -33,7 +33,7 @@ func (b *payload) take(r *http.Request, from *connection, limit int64) error {
 	case n > 0 && n <= mostKept:
 		b.kept = make([]byte, n)
 		if _, err := io.ReadFull(r.Body, b.kept); err != nil {
-			return problem(http.StatusBadRequest, schema.ProblemInvalid, "Invalid request", "the body could not be read to its end")
+			return brokenBody()
 		}
 		b.whole = true
 	default:
@@ -47,11 +47,22 @@ func tooLarge(limit int64) *schema.Problem {
 	return problem(http.StatusRequestEntityTooLarge, schema.ProblemTooLarge, "Too large", "the body is larger than %d bytes", limit)
 }
 
+// brokenBody is said of a body that is not what its header says, or that stops
+// coming.
+func brokenBody() *schema.Problem {
+	return problem(http.StatusBadRequest, schema.ProblemInvalid, "Invalid request", "the body could not be read to its end")
+}
+
+// broken tells whether reading the caller's body failed, by no limit of ours: the
+// far side has no part in it.
+func (b *payload) broken() bool { return b.stream != nil && b.stream.broken.Load() }
+
 // attach gives the body to a request to the far side.
 func (b *payload) attach(to, from *http.Request) {
 	switch {
 	case b.stream != nil:
-		to.Body, to.ContentLength, to.Trailer = b.stream, from.ContentLength, from.Trailer
+		b.stream.given, b.stream.trailer = from, requestTrailer(from.Trailer)
+		to.Body, to.ContentLength, to.Trailer = b.stream, from.ContentLength, b.stream.trailer
 	case len(b.kept) == 0:
 		to.Body = http.NoBody
 	default:
@@ -84,18 +95,29 @@ func (b *payload) close(from *connection) {
 
 // stream is a body on its way through.
 type stream struct {
-	body  io.ReadCloser
-	from  *connection
-	read  atomic.Int64
-	ended atomic.Bool
+	body io.ReadCloser
+	from *connection
+	read atomic.Int64
+	// ended says that the body was read to its end, broken that it has none.
+	ended, broken atomic.Bool
+	// given is the caller's request, which has its trailers once the body has
+	// ended; trailer takes those that are passed on.
+	given   *http.Request
+	trailer http.Header
 }
 
 func (s *stream) Read(p []byte) (int, error) {
 	s.from.allowRead()
 	n, err := s.body.Read(p)
 	s.read.Add(int64(n))
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		s.ended.Store(true)
+		for name := range s.trailer {
+			s.trailer[name] = s.given.Trailer[name]
+		}
+	case err != nil && !errors.As(err, new(*http.MaxBytesError)):
+		s.broken.Store(true)
 	}
 	return n, err
 }

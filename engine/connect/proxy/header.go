@@ -24,11 +24,36 @@ var ends = map[string]bool{
 	"Traceparent": true, "Tracestate": true, "Content-Length": true, "Host": true,
 }
 
+// staysHere tells whether a header or trailer of a request is not passed on. Far
+// sides that turn hyphens into underscores, as CGI does, take one for the other,
+// and so Transfer_Encoding for the connection's.
+func staysHere(name string) bool {
+	if strings.IndexByte(name, '_') >= 0 {
+		name = textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	}
+	return hop[name] || ends[name] || strings.HasPrefix(name, ownPrefix)
+}
+
+// requestTrailer makes the trailers that the far side gets: those that the caller
+// announced and that may be passed on. Their values come after the body.
+func requestTrailer(announced http.Header) http.Header {
+	var to http.Header
+	for name := range announced {
+		if !staysHere(name) {
+			if to == nil {
+				to = http.Header{}
+			}
+			to[name] = nil
+		}
+	}
+	return to
+}
+
 // requestHeader makes the header that the far side gets of the caller's.
 func requestHeader(from http.Header, call *Call) http.Header {
 	to := make(http.Header, len(from)+4)
 	for name, values := range from {
-		if hop[name] || ends[name] || strings.HasPrefix(name, ownPrefix) {
+		if staysHere(name) {
 			continue
 		}
 		to[name] = values
@@ -117,8 +142,10 @@ func preferOthers(h http.Header) {
 }
 
 // answerHeader makes the header of the answer that of the far side's, and
-// nothing else: net/http must not guess a type or set a date of its own.
+// nothing else: net/http must not guess a type or set a date of its own. What it
+// says of the connection to the caller stays.
 func answerHeader(to http.Header, resp *http.Response) {
+	ours := to["Connection"]
 	clear(to)
 	for name, values := range resp.Header {
 		if !hop[name] {
@@ -127,6 +154,9 @@ func answerHeader(to http.Header, resp *http.Response) {
 	}
 	if len(resp.Header["Connection"]) > 0 {
 		dropNominated(to, resp.Header)
+	}
+	if ours != nil {
+		to["Connection"] = ours
 	}
 	for _, name := range []string{"Content-Type", "Date"} {
 		if _, set := to[name]; !set {
@@ -146,6 +176,8 @@ func answerTrailer(to http.Header, resp *http.Response, announced int) {
 		prefix = http.TrailerPrefix
 	}
 	for name, values := range resp.Trailer {
-		to[prefix+name] = values
+		if !hop[name] && name != "Content-Length" {
+			to[prefix+name] = values
+		}
 	}
 }

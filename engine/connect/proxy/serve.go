@@ -122,6 +122,10 @@ func (x *passage) attempt() error {
 	if err != nil {
 		x.resp = nil
 		err = x.patience.classify(err)
+		if x.body.broken() && !errors.Is(err, errCanceled) {
+			done(errUncounted)
+			return brokenBody()
+		}
 		done(err)
 		return err
 	}

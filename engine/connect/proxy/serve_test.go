@@ -337,3 +337,22 @@ func TestWhatIsRecorded(t *testing.T) {
 		t.Errorf("recorded\n%+v, want\n%+v", c, want)
 	}
 }
+
+// That a caller's body breaks off says nothing about the far side: it is no
+// failure of its, and does not open the circuit breaker.
+func TestBodiesThatBreakOffAreTheCallers(t *testing.T) {
+	r := newRig(t, func(_ http.ResponseWriter, req *http.Request) { _, _ = io.Copy(io.Discard, req.Body) })
+	for range 2 * breakerLeast {
+		conn, err := net.Dial("tcp", r.front.Listener.Addr().String())
+		must(t, err)
+		_, err = io.WriteString(conn, "POST /proxy/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nno size\r\n")
+		must(t, err)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		must(t, err)
+		if body := r.want(resp, 400); !strings.Contains(body, "to its end") {
+			t.Fatalf("said %q", body)
+		}
+		_ = conn.Close()
+	}
+	r.want(r.do("GET", "/x", ""), 200)
+}

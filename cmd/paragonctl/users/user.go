@@ -23,7 +23,7 @@ func NewUser(env *command.Env) *cobra.Command {
 		newList(env), newGet(env), newSet(env),
 		newSwitch(env, "disable", "Keep users from acting, and what runs for them from going on", true),
 		newSwitch(env, "enable", "Let disabled users act again", false),
-		newDelete(env), newKey(env))
+		newDelete(env), newKey(env), newWorkflow(env))
 	cmd.Aliases = []string{"users"}
 	return cmd
 }

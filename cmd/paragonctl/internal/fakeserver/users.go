@@ -15,6 +15,8 @@ type productUsers struct {
 	users       []api.User
 	keys        []api.UserKey
 	credentials []api.Credential
+	// workflows are what users have of workflows, by user.
+	workflows map[string][]api.UserWorkflow
 	// asked counts how often it was asked how an authorization stands.
 	asked int
 }
@@ -30,6 +32,9 @@ func (s *Server) userRoutes(project string) map[string]func(http.ResponseWriter,
 		"PUT " + project + "/user-keys/{kid}":    s.putUserKey,
 		"DELETE " + project + "/user-keys/{kid}": s.deleteUserKey,
 		"GET " + project + "/connects/{id}":      s.connecting,
+
+		"GET " + project + "/users/{id}/workflows":        s.listUserWorkflows,
+		"PUT " + project + "/users/{id}/workflows/{name}": s.putUserWorkflow,
 	}
 	for _, of := range []string{project, project + "/users/{id}"} {
 		routes["GET "+of+"/credentials"] = s.listCredentials

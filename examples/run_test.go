@@ -22,7 +22,7 @@ func TestExamples(t *testing.T) {
 	for name, test := range map[string]func(w *world){
 		"quickstart": quickstart, "github-webhook": githubWebhook, "crm-upsert": crmUpsert, "nightly-sync": nightlySync,
 		"fan-out": fanOut, "approval": approval, "saga": saga, "export-polling": exportPolling, "backfill": backfill,
-		"quote-api": quoteAPI, "search-index": searchIndex,
+		"quote-api": quoteAPI, "search-index": searchIndex, "customer-digest": customerDigest,
 		"integrations": (*world).applyCatalogue,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,7 +62,8 @@ type UsersSpec struct {
 	// default) or enabled.
 	Default string `json:"default,omitempty" enum:"disabled,enabled"`
 	// Settings is a JSON Schema (draft 2020-12) of what each user sets, which
-	// steps read as settings. A user whose settings do not fit has no runs.
+	// steps read as settings. The default of a property holds for a user who does
+	// not set it. A user whose settings do not fit has no runs.
 	Settings map[string]any `json:"settings,omitempty"`
 }
 

@@ -59,6 +59,12 @@ func (c *compiler) settingDefaults(s map[string]any) map[string]any {
 	if t, ok := s["type"]; ok && t != "object" {
 		c.fail(specPath.field("settings").field("type"), "json-schema", "write type: object", "settings are an object")
 	}
+	return defaultsOf(s)
+}
+
+// defaultsOf are the defaults that a JSON Schema of an object has for its
+// properties.
+func defaultsOf(s map[string]any) map[string]any {
 	out := map[string]any{}
 	properties, _ := s["properties"].(map[string]any)
 	for name, p := range properties {
@@ -69,14 +75,18 @@ func (c *compiler) settingDefaults(s map[string]any) map[string]any {
 	return out
 }
 
+// filled is what was given, and defaults where nothing was; never nil.
+func filled(defaults, given map[string]any) map[string]any {
+	full := make(map[string]any, len(defaults)+len(given))
+	maps.Copy(full, defaults)
+	maps.Copy(full, given)
+	return full
+}
+
 // Settings fills a credential's settings up with the defaults and lists what is
 // wrong with them. The fields of what it finds begin with "settings".
 func (i *Integration) Settings(given map[string]any) (map[string]any, []schema.Diagnostic) {
-	full := maps.Clone(i.defaults)
-	if full == nil {
-		full = map[string]any{}
-	}
-	maps.Copy(full, given)
+	full := filled(i.defaults, given)
 	return full, i.settings.check("settings", full)
 }
 

@@ -16,12 +16,15 @@ type Users struct {
 	Default bool
 
 	settings *jsonSchema
+	defaults map[string]any
 }
 
-// CheckSettings checks what a user has set against spec.users.settings. The
-// fields of what it finds begin with "settings".
-func (u *Users) CheckSettings(settings any) []schema.Diagnostic {
-	return u.settings.check("settings", settings)
+// Settings fills what a user has set up with the defaults of spec.users.settings
+// and lists what is wrong with it. The fields of what it finds begin with
+// "settings".
+func (u *Users) Settings(given map[string]any) (map[string]any, []schema.Diagnostic) {
+	full := filled(u.defaults, given)
+	return full, u.settings.check("settings", full)
 }
 
 // noSettings says why there are none.
@@ -53,7 +56,7 @@ func (c *compiler) users() *Users {
 		"settings": "who may have the workflow is decided before there are any"}
 	return &Users{
 		Allow: c.test(spec.Allow, at.field("allow"), env), Default: spec.EnabledByDefault(),
-		settings: c.schemaOf(spec.Settings, at.field("settings")),
+		settings: c.schemaOf(spec.Settings, at.field("settings")), defaults: defaultsOf(spec.Settings),
 	}
 }
 

@@ -186,3 +186,26 @@ func TestWorkflowsThatAreGone(t *testing.T) {
 	wf = r.apply("digest", "  users: {default: enabled}\n")
 	r.expect("again, for those who are there now", r.have(wf), "u_2")
 }
+
+// The defaults of the settings hold for who has not set them: in runs, and not in
+// what is kept of the user.
+func TestDefaultsOfSettings(t *testing.T) {
+	r, ctx := newRig(t), t.Context()
+	wf := r.apply("digest", `  users:
+    settings: {type: object, required: [channel, least], properties: {channel: {type: string}, least: {type: integer, default: 10}}}
+`)
+	r.user("u_1", `{}`)
+	for given, seen := range map[string]string{`{"channel":"a"}`: `{"channel":"a","least":10}`, `{"channel":"b","least":5}`: `{"channel":"b","least":5}`} {
+		r.must(r.choose("u_1", "digest", true, given))
+		who, err := r.dir.For(ctx, wf, "u_1")
+		if err != nil || string(who.Settings) != seen {
+			t.Errorf("%s: a run sees %+v %v", given, who, err)
+		}
+		if shown, err := r.enrol.Get(ctx, project, "u_1", "digest"); err != nil || string(shown.Settings) != given {
+			t.Errorf("%s: shown as %+v %v", given, shown, err)
+		}
+	}
+	if err := r.choose("u_1", "digest", true, `{"least":5}`); status(err) != 422 {
+		t.Errorf("without what has no default: %v", err)
+	}
+}

@@ -15,10 +15,12 @@ import (
 // verdict is whether a user has a workflow.
 type verdict struct {
 	enabled bool // as the user chose, or else by default
-	reason  string
-	why     string
-	who     schema.RunUser
-	wrong   []schema.Diagnostic
+	// settings are what the user set; who has the defaults, too.
+	settings json.RawMessage
+	reason   string
+	why      string
+	who      schema.RunUser
+	wrong    []schema.Diagnostic
 }
 
 // judge decides whether a user has a workflow, by what the user chose; nil: has
@@ -26,10 +28,15 @@ type verdict struct {
 func judge(wf *cache.Workflow, u *store.User, chosen *store.UserWorkflow, now time.Time) verdict {
 	v := verdict{enabled: wf.Users.Default, who: schema.RunUser{ID: u.ID, Meta: u.Meta}}
 	if chosen != nil {
-		v.enabled, v.who.Settings = chosen.Enabled, chosen.Settings
+		v.enabled, v.settings = chosen.Enabled, chosen.Settings
 	}
-	settings := object(v.who.Settings)
-	v.wrong = wf.Users.CheckSettings(settings)
+	v.who.Settings = v.settings
+	given := object(v.settings)
+	full, wrong := wf.Users.Settings(given)
+	v.wrong = wrong
+	if len(full) > len(given) {
+		v.who.Settings, _ = json.Marshal(full) // it was JSON
+	}
 	allowed, err := allows(wf, u, now)
 	switch {
 	case u.Disabled:
@@ -67,7 +74,7 @@ func allows(wf *cache.Workflow, u *store.User, now time.Time) (bool, error) {
 }
 
 // object is JSON as a value, an empty object for nothing.
-func object(raw json.RawMessage) any {
+func object(raw json.RawMessage) map[string]any {
 	var v map[string]any
 	if len(raw) == 0 || json.Unmarshal(raw, &v) != nil || v == nil {
 		return map[string]any{}

@@ -107,7 +107,7 @@ func (s *Service) Put(ctx context.Context, actor users.Actor, project, user, wor
 			return nil, err
 		}
 		before = judge(wf, u, chosen, s.Now())
-		next = store.UserWorkflow{Project: project, User: user, Workflow: workflow, Enabled: before.enabled, Settings: before.who.Settings,
+		next = store.UserWorkflow{Project: project, User: user, Workflow: workflow, Enabled: before.enabled, Settings: before.settings,
 			UpdatedAt: s.Now().UTC().Truncate(time.Microsecond), UpdatedBy: actor.Name}
 		if req.Enabled != nil {
 			next.Enabled = *req.Enabled
@@ -269,7 +269,7 @@ func (s *Service) write(ctx context.Context, states []state) ([]int, error) {
 
 func (s *Service) shown(wf *cache.Workflow, u *store.User, chosen *store.UserWorkflow) api.UserWorkflow {
 	v := judge(wf, u, chosen, s.Now())
-	out := api.UserWorkflow{Workflow: wf.Name, Enabled: v.enabled, Active: v.reason == "", Reason: v.reason, Detail: v.why, Settings: v.who.Settings}
+	out := api.UserWorkflow{Workflow: wf.Name, Enabled: v.enabled, Active: v.reason == "", Reason: v.reason, Detail: v.why, Settings: v.settings}
 	if out.Default = chosen == nil; chosen != nil {
 		out.UpdatedAt, out.UpdatedBy = chosen.UpdatedAt, chosen.UpdatedBy
 	}

@@ -113,6 +113,9 @@ type IntegrationOAuth2 struct {
 	AuthorizationParams map[string]string `json:"authorizationParams,omitempty"`
 	// TokenParams are added to each request for a token.
 	TokenParams map[string]string `json:"tokenParams,omitempty"`
+	// TokenHeader is the header that carries the access token, as it is, to an API
+	// that does not take it as a bearer token in Authorization.
+	TokenHeader string `json:"tokenHeader,omitempty"`
 }
 
 // IntegrationRate is how many requests an API takes of one credential.

@@ -134,14 +134,10 @@ func (c *compiler) integrationAuth(i *Integration, a *schema.IntegrationAuth, at
 		n++
 		here := at.field("apiKey")
 		c.secretRef(k.Key, here.field("key"))
-		switch {
-		case (k.Header == "") == (k.Query == ""):
+		if (k.Header == "") == (k.Query == "") {
 			c.fail(here, "one-of", "", "an API key is sent in exactly one of header and query")
-		case k.Header != "" && !headerName.MatchString(k.Header):
-			c.fail(here.field("header"), "invalid-value", "", "%q is not the name of a header", shorten(k.Header, 60))
-		case k.Header != "" && ownHeader(k.Header):
-			c.fail(here.field("header"), "invalid-value", "", "%s belongs to the connection and can't be set", k.Header)
 		}
+		c.credentialHeader(k.Header, here.field("header"))
 		if strings.ContainsFunc(k.Prefix, control) {
 			c.fail(here.field("prefix"), "invalid-value", "", "prefix can't hold a line break or another control character")
 		}
@@ -152,6 +148,18 @@ func (c *compiler) integrationAuth(i *Integration, a *schema.IntegrationAuth, at
 	}
 	if n != 1 {
 		c.fail(at, "one-of", "", "auth has exactly one of none, basic, bearer, apiKey and oauth2")
+	}
+}
+
+// credentialHeader checks the name of the header that carries a credential, if
+// there is one.
+func (c *compiler) credentialHeader(name string, at *path) {
+	switch {
+	case name == "":
+	case !headerName.MatchString(name):
+		c.fail(at, "invalid-value", "", "%q is not the name of a header", shorten(name, 60))
+	case ownHeader(name):
+		c.fail(at, "invalid-value", "", "%s belongs to the connection and can't be set", name)
 	}
 }
 
@@ -168,6 +176,7 @@ func (c *compiler) oauth(i *Integration, o *schema.IntegrationOAuth2, at *path, 
 	if s := o.ClientSecret; s != nil && s.Secret != "" && !slices.Contains(i.Client, s.Secret) {
 		i.Client = append(i.Client, s.Secret)
 	}
+	c.credentialHeader(o.TokenHeader, at.field("tokenHeader"))
 	for n, s := range o.Scopes {
 		if s == "" || strings.ContainsFunc(s, control) {
 			c.fail(at.field("scopes").item(n), "invalid-value", "", "a scope is a word")
@@ -226,7 +235,8 @@ func (c *compiler) integrationHeaders(i *Integration, env *environment) {
 		case ownHeader(name):
 			c.fail(at.field(name), "invalid-name", "", "%s belongs to the connection and can't be set", name)
 		case i.Auth() != AuthNone && strings.EqualFold(name, "Authorization"),
-			auth != nil && auth.APIKey != nil && strings.EqualFold(name, auth.APIKey.Header):
+			auth != nil && auth.APIKey != nil && strings.EqualFold(name, auth.APIKey.Header),
+			auth != nil && auth.OAuth2 != nil && strings.EqualFold(name, auth.OAuth2.TokenHeader):
 			c.fail(at.field(name), "one-of", "", "auth sets %s", name)
 		case strings.ContainsFunc(value, control):
 			c.fail(at.field(name), "invalid-value", "", "a header can't hold a line break or another control character")

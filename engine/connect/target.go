@@ -102,7 +102,13 @@ func (t *Target) Authorize(r *http.Request) error {
 	switch t.Integration.Auth() {
 	case workflows.AuthBasic:
 		r.SetBasicAuth(c.Username, c.Password)
-	case workflows.AuthBearer, workflows.AuthClientCredentials, workflows.AuthAuthorizationCode:
+	case workflows.AuthBearer:
+		r.Header.Set("Authorization", "Bearer "+c.Token)
+	case workflows.AuthClientCredentials, workflows.AuthAuthorizationCode:
+		if name := t.Integration.Spec.Auth.OAuth2.TokenHeader; name != "" {
+			r.Header.Set(name, c.Token)
+			break
+		}
 		r.Header.Set("Authorization", "Bearer "+c.Token)
 	case workflows.AuthAPIKey:
 		k := t.Integration.Spec.Auth.APIKey

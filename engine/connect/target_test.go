@@ -2,7 +2,9 @@ package connect
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,6 +155,30 @@ func TestWhoseCredential(t *testing.T) {
 		r := request(t, target.Base.String(), "")
 		if err := target.Authorize(r); err != nil || r.Header.Get("Authorization") != tt.want || target.Base.String() != tt.base {
 			t.Errorf("%+v: %s %v, %v", tt.who, target.Base, r.Header, err)
+		}
+	}
+}
+
+// A token goes into the header that the API wants it in, and into no other.
+func TestTokenHeader(t *testing.T) {
+	const oauth = `{grant: authorizationCode, authorizationUrl: "https://shop.example.com/a", tokenUrl: "https://shop.example.com/t", clientId: c`
+	config := configured(t, integration("usual", `{baseUrl: "https://shop.example.com", auth: {oauth2: `+oauth+`}}}`)+
+		integration("shop", `{baseUrl: "https://shop.example.com", auth: {oauth2: `+oauth+`, tokenHeader: X-Shop-Token}}}`), nil)
+	c := New(Options{Config: config, Credentials: brought{"u1/": {Token: "token-of-u1"}}})
+	for name, want := range map[string]http.Header{
+		"usual": {"Authorization": {"Bearer token-of-u1"}},
+		"shop":  {"X-Shop-Token": {"token-of-u1"}},
+	} {
+		target, err := c.Target(context.Background(), Caller{Project: schema.DefaultProject, Integration: name, User: "u1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := request(t, "https://shop.example.com/x", "")
+		if want["X-Shop-Token"] != nil {
+			r.Header.Set("X-Shop-Token", "of-the-caller")
+		}
+		if err := target.Authorize(r); err != nil || !maps.EqualFunc(r.Header, want, slices.Equal) {
+			t.Errorf("%s: %v, %v", name, r.Header, err)
 		}
 	}
 }

@@ -37,14 +37,20 @@ func Version(ctx context.Context, rdb redis.UniversalClient) (int64, bool, error
 	return h.version, ok, err
 }
 
-// Lineage returns the lineage of the store whose configuration is published;
-// empty when it is not known.
-func Lineage(ctx context.Context, rdb redis.UniversalClient) (string, error) {
-	lineage, err := rdb.Get(ctx, lineageKey).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", fmt.Errorf("read configuration lineage: %w", err)
+// Published returns what Version does, and the lineage of the store whose
+// configuration is published; empty when it is not known.
+func Published(ctx context.Context, rdb redis.UniversalClient) (version int64, ok bool, lineage string, err error) {
+	both, err := rdb.MGet(ctx, headKey, lineageKey).Result()
+	if err != nil {
+		return 0, false, "", fmt.Errorf("read configuration version: %w", err)
 	}
-	return lineage, nil
+	lineage, _ = both[1].(string)
+	text, ok := both[0].(string)
+	if !ok {
+		return 0, false, lineage, nil
+	}
+	h, err := parseHead(text)
+	return h.version, err == nil, lineage, err
 }
 
 func readHead(ctx context.Context, rdb redis.UniversalClient) (head, bool, error) {

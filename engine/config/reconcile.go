@@ -91,11 +91,7 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	for try := 0; ; try++ {
 		// Redis first: what it holds was in the store before, so that a smaller
 		// version in the store means that the store went back.
-		published, ok, err := cache.Version(ctx, s.rdb)
-		if err != nil {
-			return err
-		}
-		lineage, err := cache.Lineage(ctx, s.rdb)
+		published, ok, lineage, err := cache.Published(ctx, s.rdb)
 		if err != nil {
 			return err
 		}

@@ -224,7 +224,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		d.operator.Start(ctx)
 		d.roller = stats.NewRoller(o.Redis, d.projects, nil, d.log)
 		d.roller.Start(ctx)
-		d.numbers = stats.NewView(stats.NewReader(o.Redis), stats.Sources{Queues: d.service.Queues, Workers: d.service.Workers}, nil)
+		d.numbers = stats.NewView(stats.NewReader(o.Redis), stats.Sources{Queues: d.service.Queues, Workers: d.service.Workers, Glance: d.service.Glance}, nil)
 		d.looker = stats.NewLooker(o.Redis, d.numbers, d.log)
 		d.looker.Start(ctx)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,35 +13,77 @@ import (
 	"paragon/schema/api"
 )
 
+// Glance is how many runs are queued in all, since when the oldest is (zero for
+// none), and the workers: as Queues and Workers tell it, by few commands where
+// nothing is queued and no worker has a run.
+func (s *Service) Glance(ctx context.Context) (runs int64, oldest time.Time, workers []api.Worker, err error) {
+	known, workers, err := s.knownWorkers(ctx)
+	if err != nil {
+		return 0, time.Time{}, nil, err
+	}
+	if busy, err := s.ledger.anyBusy(ctx, known); err != nil || !busy {
+		return 0, time.Time{}, workers, err
+	}
+	if err := s.countRuns(ctx, workers); err != nil {
+		return 0, time.Time{}, nil, err
+	}
+	views, err := s.ledger.views(ctx)
+	for _, v := range views {
+		for _, q := range v.queues {
+			runs += q.runs
+			if !q.oldest.IsZero() && (oldest.IsZero() || q.oldest.Before(oldest)) {
+				oldest = q.oldest
+			}
+		}
+	}
+	return runs, oldest, workers, err
+}
+
 // Workers lists the workers that are known, with how many runs each has.
 func (s *Service) Workers(ctx context.Context) ([]api.Worker, error) {
-	known, err := Workers(ctx, s.opts.Redis)
+	_, workers, err := s.knownWorkers(ctx)
 	if err != nil {
 		return nil, err
+	}
+	return workers, s.countRuns(ctx, workers)
+}
+
+// knownWorkers lists the workers without their runs.
+func (s *Service) knownWorkers(ctx context.Context) ([]WorkerInfo, []api.Worker, error) {
+	known, err := Workers(ctx, s.opts.Redis)
+	if err != nil {
+		return nil, nil, err
 	}
 	// Heartbeats are in Redis' time, so that is what their age is taken by.
 	now, err := s.opts.Redis.Time(ctx).Result()
 	if err != nil {
-		return nil, fmt.Errorf("list the workers: read Redis' clock: %w", err)
+		return nil, nil, fmt.Errorf("list the workers: read Redis' clock: %w", err)
 	}
-	pipe := s.opts.Redis.Pipeline()
-	counts := make([][]*redis.IntCmd, len(known))
+	workers := make([]api.Worker, len(known))
 	for i, w := range known {
+		workers[i] = api.Worker{ID: w.ID, LastSeen: w.LastSeen, Alive: now.Sub(w.LastSeen) < deadAfter}
+	}
+	return known, workers, nil
+}
+
+// countRuns counts what each worker has.
+func (s *Service) countRuns(ctx context.Context, workers []api.Worker) error {
+	pipe := s.opts.Redis.Pipeline()
+	counts := make([][]*redis.IntCmd, len(workers))
+	for i, w := range workers {
 		for _, ln := range s.ledger.lanes {
 			counts[i] = append(counts[i], pipe.HLen(ctx, claimsKey(ln, w.ID)))
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("list the workers: count what they run: %w", err)
+		return fmt.Errorf("list the workers: count what they run: %w", err)
 	}
-	out := make([]api.Worker, len(known))
-	for i, w := range known {
-		out[i] = api.Worker{ID: w.ID, LastSeen: w.LastSeen, Alive: now.Sub(w.LastSeen) < deadAfter}
+	for i := range workers {
 		for _, n := range counts[i] {
-			out[i].Running += n.Val()
+			workers[i].Running += n.Val()
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // WorkerRuns lists the runs of a project that a worker has now, newest first;

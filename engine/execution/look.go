@@ -3,6 +3,7 @@ package execution
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -55,6 +56,27 @@ func (l *ledger) views(ctx context.Context) ([]laneView, error) {
 		}
 	}
 	return out, nil
+}
+
+// anyBusy tells whether runs are queued in any lane or claimed by one of some
+// workers, by one command for each lane.
+func (l *ledger) anyBusy(ctx context.Context, workers []WorkerInfo) (bool, error) {
+	pipe := l.rdb.Pipeline()
+	cmds := make([]*redis.IntCmd, len(l.lanes))
+	for i, ln := range l.lanes {
+		keys := make([]string, 0, 3+len(workers))
+		for _, p := range queue.Priorities() {
+			keys = append(keys, ln.key+":turns:"+string(p)) // there while a project has runs queued
+		}
+		for _, w := range workers {
+			keys = append(keys, claimsKey(ln, w.ID))
+		}
+		cmds[i] = pipe.Exists(ctx, keys...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return false, fmt.Errorf("look at the lanes: %w", err)
+	}
+	return slices.ContainsFunc(cmds, func(c *redis.IntCmd) bool { return c.Val() > 0 }), nil
 }
 
 func priorityWords() []any {

@@ -369,11 +369,20 @@ func TestProjectsTakeTurns(t *testing.T) {
 
 func TestLook(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bed) {
+		workers := []WorkerInfo{{ID: b.one.worker}, {ID: b.two.worker}}
+		busy := func(want bool) {
+			t.Helper()
+			if got, err := b.keeper.anyBusy(t.Context(), workers); got != want || err != nil {
+				t.Errorf("busy: %v, %v; want %v", got, err, want)
+			}
+		}
+		busy(false)
 		first := b.accept(acceptance{}).id
 		since := b.clock
 		b.clock = b.clock.Add(time.Second)
 		b.accept(acceptance{project: "other"})
 		b.accept(acceptance{priority: schema.PriorityHigh})
+		busy(true)
 		views, err := b.keeper.views(t.Context())
 		b.must(err)
 		want := map[schema.Priority]queueView{

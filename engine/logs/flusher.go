@@ -128,10 +128,11 @@ func (f *Flusher) follow(ctx context.Context, lane int) {
 				tidied = time.Now()
 			}
 		}
+		more := false
 		if err == nil {
-			err = f.await(ctx, lane, mark.Position)
+			more, err = f.await(ctx, lane, mark.Position)
 		}
-		if err == nil && sleep(ctx, f.opts.Interval) {
+		if err == nil && more && sleep(ctx, f.opts.Interval) {
 			n, mark, known, err = f.flush(ctx, lane, mark)
 		}
 		if ctx.Err() != nil {
@@ -165,9 +166,9 @@ func (f *Flusher) report(lane int, err error, pause time.Duration) time.Duration
 // it is how long Stop may take.
 const blockFor = time.Second
 
-// await waits until a lane has rows after a position, or for a while: there
-// may be something to tidy.
-func (f *Flusher) await(ctx context.Context, lane int, position string) error {
+// await waits until a lane has rows after a position, which is true, or for a
+// while: there may be something to tidy.
+func (f *Flusher) await(ctx context.Context, lane int, position string) (bool, error) {
 	if position == "" {
 		position = "0-0"
 	}
@@ -175,9 +176,9 @@ func (f *Flusher) await(ctx context.Context, lane int, position string) error {
 		Streams: []string{StreamKey(lane), position}, Count: 1, Block: blockFor,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 // sleep waits, and reports false when ctx ended first.

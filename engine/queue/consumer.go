@@ -39,7 +39,7 @@ type ConsumerOptions struct {
 	// Concurrency is how many handlers of one target run at once; 0 is 4.
 	Concurrency int
 	// Safety is how often an empty queue is looked at although nothing rang;
-	// 0 is 5 s.
+	// 0 is 10 s.
 	Safety time.Duration
 	// Poll is the same while there is no subscription to be rung by; 0 is
 	// 100 ms.
@@ -96,7 +96,7 @@ func NewConsumer(rdb redis.UniversalClient, opts ConsumerOptions) *Consumer {
 		opts.Concurrency = 4
 	}
 	if opts.Safety <= 0 {
-		opts.Safety = 5 * time.Second
+		opts.Safety = 10 * time.Second
 	}
 	if opts.Poll <= 0 {
 		opts.Poll = 100 * time.Millisecond

@@ -109,7 +109,7 @@ func (l *Looker) look(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	queue, workers, err := l.view.look(ctx)
+	queue, workers, err := l.view.glance(ctx)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,10 @@ import (
 type Sources struct {
 	Queues  func(ctx context.Context) ([]api.Queue, error)
 	Workers func(ctx context.Context) ([]api.Worker, error)
+	// Glance is how many runs are queued in all, since when the oldest is (zero
+	// for none), and the workers: less than the two tell, and cheaper where
+	// nothing happens.
+	Glance func(ctx context.Context) (runs int64, oldest time.Time, workers []api.Worker, err error)
 }
 
 // View shows statistics as the API does. It is safe for concurrent use; what
@@ -200,7 +204,7 @@ func (v *View) look(ctx context.Context) (api.QueueStats, api.WorkerStats, error
 	if err != nil {
 		return v.queue, v.workers, fmt.Errorf("look at the workers: %w", err)
 	}
-	v.looked, v.queue, v.workers = v.now(), api.QueueStats{}, api.WorkerStats{}
+	v.looked, v.queue, v.workers = v.now(), api.QueueStats{}, sumOf(workers)
 	for _, q := range queues {
 		v.queue.Runs += q.Runs
 		if q.Paused {
@@ -210,13 +214,29 @@ func (v *View) look(ctx context.Context) (api.QueueStats, api.WorkerStats, error
 			v.queue.Oldest = q.Oldest
 		}
 	}
+	return v.queue, v.workers, nil
+}
+
+// glance reads what is noted of queues and workers: what a look has just seen,
+// or as little as it takes.
+func (v *View) glance(ctx context.Context) (q api.QueueStats, w api.WorkerStats, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if now := v.now(); now.Sub(v.looked).Abs() < Second-Lag {
+		return v.queue, v.workers, nil
+	}
+	runs, oldest, workers, err := v.sources.Glance(ctx)
+	return api.QueueStats{Runs: runs, Oldest: oldest}, sumOf(workers), err
+}
+
+func sumOf(workers []api.Worker) (sum api.WorkerStats) {
 	for _, w := range workers {
-		v.workers.Running += w.Running
+		sum.Running += w.Running
 		if w.Alive {
-			v.workers.Alive++
+			sum.Alive++
 		} else {
-			v.workers.Silent++
+			sum.Silent++
 		}
 	}
-	return v.queue, v.workers, nil
+	return sum
 }

@@ -16,6 +16,9 @@ func viewOf(rdb redis.UniversalClient, now func() time.Time) *View {
 		Queues: func(context.Context) ([]api.Queue, error) {
 			return []api.Queue{{Runs: 4, Oldest: now().Add(-3 * time.Second)}, {Runs: 2, Paused: true}}, nil
 		},
+		Glance: func(context.Context) (int64, time.Time, []api.Worker, error) {
+			return 6, now().Add(-3 * time.Second), []api.Worker{{Alive: true, Running: 7}, {Alive: true}}, nil
+		},
 		Workers: func(context.Context) ([]api.Worker, error) {
 			return []api.Worker{{Alive: true, Running: 5}, {Alive: true, Running: 2}, {}}, nil
 		},

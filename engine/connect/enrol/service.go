@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -43,6 +44,9 @@ type Service struct {
 	mu   sync.Mutex
 	quit context.CancelFunc
 	done chan struct{}
+	// forgotten is the version of the configuration at which all that is to be
+	// forgotten was; -1 before the first.
+	forgotten atomic.Int64
 }
 
 // NewService makes a service. Its methods work before Start, too.
@@ -56,7 +60,9 @@ func NewService(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Service{Options: o}
+	s := &Service{Options: o}
+	s.forgotten.Store(-1)
+	return s
 }
 
 // List shows the workflows with users as they are for a user, by name.

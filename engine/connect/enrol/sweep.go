@@ -56,14 +56,14 @@ func (s *Service) sweep(ctx context.Context, wf *cache.Workflow) error {
 
 // forget removes the users of workflows that are gone, or have none any more.
 func (s *Service) forget(ctx context.Context) error {
-	if s.Config.Ready() != nil {
+	version := s.Config.Version()
+	if s.Config.Ready() != nil || s.forgotten.Load() == version {
 		return nil
 	}
 	known, err := s.Redis.HGetAll(ctx, knownKey).Result()
 	if err != nil {
 		return fmt.Errorf("look for users of workflows that are gone: %w", err)
 	}
-	version := s.Config.Version()
 	for at, recorded := range known {
 		project, name, _ := strings.Cut(at, "/")
 		// A process that does not know of a new workflow yet is to leave it alone.
@@ -83,5 +83,6 @@ func (s *Service) forget(ctx context.Context) error {
 			return fmt.Errorf("remove the users of a workflow that is gone: %w", err)
 		}
 	}
+	s.forgotten.Store(version)
 	return nil
 }

@@ -27,6 +27,31 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	return errors.Join(s.fill(ctx), s.publishRest(ctx), s.keepRenewed(ctx))
 }
 
+// glance does of Reconcile what a second needs: it publishes the changes that did
+// not get there, and looks at one slot, another each time. A Redis that came back
+// empty has lost this one, too, and what a slot has for the store was announced
+// and is looked for here only should the word have been lost.
+func (s *Service) glance(ctx context.Context, shard int) error {
+	ctx, cancel := context.WithTimeout(ctx, reconcileTimeout)
+	defer cancel()
+	var filled, renewed *redis.IntCmd
+	_, err := s.book.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		filled, renewed = p.Exists(ctx, filledKey(shard)), p.XLen(ctx, renewedKey(shard))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for users in Redis: %w", err)
+	}
+	if filled.Val() == 0 {
+		err = s.fill(ctx)
+	}
+	err = errors.Join(err, s.publishRest(ctx))
+	if renewed.Val() > 0 {
+		err = errors.Join(err, s.keepRenewed(ctx))
+	}
+	return err
+}
+
 // publishRest publishes the changes of processes that did not come to it.
 func (s *Service) publishRest(ctx context.Context) error {
 	for {

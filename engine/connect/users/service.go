@@ -41,7 +41,7 @@ type Options struct {
 	// PublicURL is where browsers reach this server, without a slash at its end.
 	PublicURL string
 	// Poll is how often what is not in Redis, and what Redis has for the store,
-	// is looked for. Default 1s.
+	// is looked for, in one slot after the other. Default 1s.
 	Poll time.Duration
 }
 
@@ -345,13 +345,18 @@ func (s *Service) loop(ctx context.Context, done chan struct{}) {
 	tick := time.NewTicker(s.opts.Poll)
 	defer tick.Stop()
 	failing := ""
-	for {
+	for round := 0; ; {
 		var err error
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			err = s.Reconcile(ctx)
+			if failing != "" {
+				err = s.Reconcile(ctx) // what failed may be of any slot
+				break
+			}
+			err = s.glance(ctx, round%shards)
+			round++
 		case _, ok := <-renewed:
 			if !ok {
 				renewed = nil

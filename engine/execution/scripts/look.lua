@@ -8,9 +8,13 @@
 --          runs that are held
 local prefix = KEYS[1] .. ':'
 local out = { tostring(redis.call('HLEN', prefix .. 'untold')) }
+local sets = { prefix .. 'holding' }
+for _, priority in ipairs(ARGV) do sets[#sets + 1] = prefix .. 'turns:' .. priority end
+-- In an idle lane there is none of them, and nothing more to ask.
+local some = redis.call('EXISTS', unpack(sets)) > 0
 for _, priority in ipairs(ARGV) do
   local runs, oldest, first = 0, nil, ''
-  for _, project in ipairs(redis.call('ZRANGE', prefix .. 'turns:' .. priority, 0, -1)) do
+  for _, project in ipairs(some and redis.call('ZRANGE', prefix .. 'turns:' .. priority, 0, -1) or {}) do
     local list = prefix .. 'ready:' .. priority .. '/' .. project
     local id = redis.call('LINDEX', list, 0)
     if id then
@@ -26,7 +30,7 @@ for _, priority in ipairs(ARGV) do
   out[#out + 1] = oldest and string.format('%.0f', oldest) or ''
   out[#out + 1] = first
 end
-if redis.call('EXISTS', prefix .. 'holding') == 1 then
+if some and redis.call('EXISTS', prefix .. 'holding') == 1 then
   for _, workflow in ipairs(redis.call('SDIFF', prefix .. 'holding', prefix .. 'paused')) do out[#out + 1] = workflow end
 end
 return out

@@ -36,6 +36,7 @@ var plan = []struct {
 	{"engine/servicetest", nil},
 	{"engine/tracing", nil},
 	{"engine/record", []string{"schema"}},
+	{"engine/payload", []string{"schema"}},
 	{"workflows/exchange", []string{"schema"}},
 	{"workflows/token", []string{"workflows/exchange"}},
 	{"workflows/steps", []string{"schema", "workflows", "workflows/function", "workflows/exchange", "workflows/token"}},
@@ -49,7 +50,7 @@ var plan = []struct {
 	{"engine/stats", []string{"schema", "schema/api", "engine/queue"}},
 	{"engine/metrics", []string{"schema", "schema/api", "engine/logs", "engine/stats"}},
 	{"engine/execution", []string{"schema", "schema/api", "workflows", "workflows/interpret", "engine/batch", "engine/seal",
-		"engine/store", "engine/queue", "engine/record", "workflows/steps", "engine/cache", "engine/logs", "engine/stats", "engine/tracing"}},
+		"engine/store", "engine/queue", "engine/record", "engine/payload", "workflows/steps", "engine/cache", "engine/logs", "engine/stats", "engine/tracing"}},
 	{"engine/schedule", []string{"schema", "workflows", "workflows/interpret", "engine/cache", "engine/execution", "engine/connect"}},
 	{"engine/connect", []string{"schema", "schema/api", "workflows", "workflows/exchange", "workflows/token", "engine/seal", "engine/store", "engine/cache", "engine/outbound", "engine/queue"}},
 	{"engine/connect/proxy", []string{"schema", "workflows/exchange", "engine/connect", "engine/queue", "engine/record", "engine/logs", "engine/stats"}},
@@ -81,6 +82,7 @@ var only = map[string][]string{
 	"github.com/prometheus":           {"engine/metrics"},
 	"go.opentelemetry.io":             {"engine/tracing"},
 	"github.com/mccutchen/go-httpbin": {"engine/daemon/embedded"},
+	"github.com/minio/minio-go":       {"engine/payload"},
 }
 
 // clients may not even indirectly reach a database, Redis or the engine.

@@ -49,6 +49,18 @@ type Trigger struct {
 	Parent string `json:"parent,omitempty"`
 }
 
+// Payload tells of a large value, which is kept in object storage.
+type Payload struct {
+	// Size is how many bytes the value has as JSON, Digest their SHA-256 in
+	// hexadecimal digits.
+	Size   int64  `json:"size"`
+	Digest string `json:"digest"`
+	// Omitted is set where the value is not in this answer: it can be read by
+	// its digest, unless Error says why it is lost.
+	Omitted bool   `json:"omitted,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
 // RunUser is the user whom a run is for, as the run sees it from its start to
 // its end.
 type RunUser struct {
@@ -91,7 +103,10 @@ type Run struct {
 	User   string          `json:"user,omitempty"`
 	Input  json.RawMessage `json:"input,omitempty"`
 	Output json.RawMessage `json:"output,omitempty"`
-	Error  *RunError       `json:"error,omitempty"`
+	// InputPayload and OutputPayload tell of an input and an output that are large.
+	InputPayload  *Payload  `json:"inputPayload,omitempty"`
+	OutputPayload *Payload  `json:"outputPayload,omitempty"`
+	Error         *RunError `json:"error,omitempty"`
 	// CreatedAt is when the run was accepted, StartedAt when a worker first
 	// took it, EndedAt when it reached a final state.
 	CreatedAt time.Time  `json:"createdAt"`
@@ -178,7 +193,9 @@ type StepRecord struct {
 	WaitUntil time.Time `json:"waitUntil,omitzero"`
 	// Result is the value of steps.<id>.
 	Result json.RawMessage `json:"result,omitempty"`
-	Error  *RunError       `json:"error,omitempty"`
+	// ResultPayload tells of a result that is large.
+	ResultPayload *Payload  `json:"resultPayload,omitempty"`
+	Error         *RunError `json:"error,omitempty"`
 	// Attempts are the tries that ended since the record before.
 	Attempts []Attempt `json:"attempts,omitempty"`
 }

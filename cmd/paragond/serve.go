@@ -15,6 +15,7 @@ import (
 	"paragon/engine/daemon"
 	"paragon/engine/httpapi"
 	"paragon/engine/outbound"
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/engine/seal"
 	"paragon/engine/store"
@@ -30,6 +31,7 @@ type serveOptions struct {
 	drain, linger                  time.Duration
 	allowPrivate                   []string
 	strict, allowLoopback          bool
+	payloads                       string
 	logLimit                       int64
 	rate                           int
 	keep                           []string
@@ -58,6 +60,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.publicURL, "public-url", env("PARAGON_PUBLIC_URL", ""), "where browsers reach the API, for OAuth2 (PARAGON_PUBLIC_URL; default: http:// and the address of --listen)")
 	f.StringVar(&o.postgres, "postgres", env("PARAGON_POSTGRES", ""), "URL of Postgres (PARAGON_POSTGRES)")
 	f.StringVar(&o.redis, "redis", env("PARAGON_REDIS", ""), "URL of Redis; several, with commas, for Cluster; redis+sentinel:// for Sentinel (PARAGON_REDIS)")
+	f.StringVar(&o.payloads, "payloads", env("PARAGON_PAYLOADS", ""), "object storage for values above 256 KiB: dir:/path, or s3://bucket/prefix?endpoint=https://host (PARAGON_PAYLOADS; default: they stay in Redis and Postgres)")
 	f.StringVar(&o.keyFile, "master-key-file", "", "file with the master key; else PARAGON_MASTER_KEY or PARAGON_MASTER_KEY_FILE")
 	f.IntVar(&o.lanes, "lanes", daemon.DefaultLanes, "number of lanes: the same in all processes, and never made smaller while runs live")
 	f.IntVar(&o.capacity, "capacity", 1000, "how many runs a worker executes at once")
@@ -146,6 +149,11 @@ func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
 	}
 	if opts.Outbound.AllowPrefixes, err = parsePrefixes(o.allowPrivate); err != nil {
 		return opts, usageError{err}
+	}
+	if o.payloads != "" {
+		if opts.Payloads, err = payload.Open(o.payloads); err != nil {
+			return opts, usageError{fmt.Errorf("--payloads: %w", err)}
+		}
 	}
 	if opts.Keep, err = parseKeep(o.keep); err != nil {
 		return opts, usageError{err}

@@ -17,6 +17,9 @@ func (d *Daemon) checks() []httpapi.Check {
 	if d.opts.Store != nil {
 		checks = append(checks, httpapi.Check{Name: "store", Check: d.opts.Store.Ping})
 	}
+	if d.opts.Payloads != nil {
+		checks = append(checks, httpapi.Check{Name: "payloads", Check: d.opts.Payloads.Ping})
+	}
 	if d.flusher != nil {
 		checks = append(checks, httpapi.Check{Name: "log", Check: func(context.Context) error {
 			if d.flusher.Delayed() {

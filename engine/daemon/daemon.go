@@ -25,6 +25,7 @@ import (
 	"paragon/engine/identity"
 	"paragon/engine/logs"
 	"paragon/engine/outbound"
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/engine/schedule"
 	"paragon/engine/seal"
@@ -61,6 +62,8 @@ type Options struct {
 	// Durable makes every run durable in the store, and each checkpoint too, as
 	// dev does, whose Redis ends with it. It needs all roles.
 	Durable bool
+	// Payloads keeps large values of runs; nil: they stay in Redis and SQL.
+	Payloads *payload.Store
 	// LogLimit is how many bytes of log may wait in Redis. Default 1 GiB.
 	LogLimit int64
 	// Keep is for how long the role flusher keeps history. Default for ever.
@@ -146,6 +149,10 @@ func Start(ctx context.Context, opts Options) (*Daemon, error) {
 	return d, nil
 }
 
+// LargestInput bounds the body of a trigger, in bytes, where large values are
+// kept in object storage.
+const LargestInput = 16 << 20
+
 // DefaultLanes is the number of lanes when none is given.
 const DefaultLanes = 4
 
@@ -206,7 +213,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		}
 		svc := execution.NewService(execution.ServiceOptions{
 			Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: runs, Steering: steering,
-			Users: d.enrolled, AlwaysDurable: o.Durable, Settle: d.settle(), LogLimit: o.LogLimit, Now: o.Now, Tracer: o.Tracer, Log: d.log,
+			Users: d.enrolled, AlwaysDurable: o.Durable, Settle: d.settle(), Payloads: o.Payloads, LogLimit: o.LogLimit, Now: o.Now, Tracer: o.Tracer, Log: d.log,
 		})
 		if err := svc.Start(ctx); err != nil {
 			return fmt.Errorf("start the run service: %w", err)
@@ -267,7 +274,7 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 		durably = o.Store
 	}
 	w := execution.NewWorker(execution.WorkerOptions{
-		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: durably, Settle: d.settle(),
+		Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: durably, Settle: d.settle(), Payloads: o.Payloads,
 		Users: d.enrolled, Performers: performers, Capacity: o.Capacity, Drain: o.Drain, Stats: d.stats, Now: o.Now, Tracer: o.Tracer, Log: d.log,
 	})
 	if err := w.Start(ctx); err != nil {
@@ -308,7 +315,10 @@ func (d *Daemon) open() error {
 func (d *Daemon) handler() (*http.Server, error) {
 	o := httpapi.Options{
 		Cache: d.cache, Config: d.config, Checks: d.checks(), Draining: d.draining.Load,
-		Metrics: d.metrics(), Version: d.opts.Version, Tracer: d.opts.Tracer, Log: d.log,
+		Metrics: d.metrics(), Version: d.opts.Version, Limits: d.opts.Limits, Tracer: d.opts.Tracer, Log: d.log,
+	}
+	if d.opts.Payloads != nil && o.Limits.Input == 0 {
+		o.Limits.Input = LargestInput
 	}
 	if d.has(RoleAPI) {
 		o.Runs, o.Fleet = d.service, d.service

@@ -12,6 +12,7 @@ import (
 	"paragon/engine/config"
 	"paragon/engine/daemon/embedded"
 	"paragon/engine/outbound"
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/engine/seal"
 	"paragon/engine/store/sqlite"
@@ -22,7 +23,7 @@ import (
 
 // DevOptions are what `paragond dev` is told.
 type DevOptions struct {
-	// Dir holds the data: paragon.db, master.key and a lock.
+	// Dir holds the data: paragon.db, master.key, payloads and a lock.
 	Dir string
 	// Listen is the API's address, FarSide that of the far side; an empty
 	// FarSide leaves it out.
@@ -77,6 +78,11 @@ func StartDev(ctx context.Context, opts DevOptions) (dev *Dev, err error) {
 	if err := dev.openData(ctx, opts.Dir, &o); err != nil {
 		return dev, err
 	}
+	large, err := payload.OpenDir(filepath.Join(opts.Dir, "payloads"))
+	if err != nil {
+		return dev, err
+	}
+	o.Payloads = payload.New(large)
 	if opts.FarSide != "" {
 		far, err := embedded.StartFarSide(ctx, opts.FarSide)
 		if err != nil {

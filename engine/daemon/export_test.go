@@ -7,10 +7,14 @@ import (
 
 	"paragon/engine/connect"
 	"paragon/engine/connect/users"
+	"paragon/engine/store"
 )
 
 // Redis is what the process works with.
 func (d *Daemon) Redis() redis.UniversalClient { return d.opts.Redis }
+
+// Store is the SQL store.
+func (d *Daemon) Store() store.Store { return d.opts.Store }
 
 // Targets finds what steps call integrations with.
 func (d *Daemon) Targets() *connect.Connect { return d.connect }

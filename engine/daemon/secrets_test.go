@@ -135,7 +135,7 @@ steps:
 }
 
 // startServed starts all roles on a Postgres and a Redis of their own.
-func startServed(t *testing.T, log io.Writer, tracer *tracing.Tracer) (*dev, *pgxpool.Pool) {
+func startServed(t *testing.T, log io.Writer, tracer *tracing.Tracer, change ...func(*daemon.Options)) (*dev, *pgxpool.Pool) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -162,11 +162,15 @@ func startServed(t *testing.T, log io.Writer, tracer *tracing.Tracer) (*dev, *pg
 	t.Cleanup(func() { _ = far.Close() })
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	must(err)
-	started, err := daemon.Start(ctx, daemon.Options{
+	opts := daemon.Options{
 		Roles: daemon.AllRoles, Store: db, Redis: rdb, Keyring: keyring, Listener: ln,
 		Outbound: outbound.Settings{AllowLoopback: true}, Tracer: tracer,
 		Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	}
+	for _, f := range change {
+		f(&opts)
+	}
+	started, err := daemon.Start(ctx, opts)
 	must(err)
 	d := &dev{Dev: &daemon.Dev{Daemon: started, FarSide: far.URL()}, t: t}
 	t.Cleanup(d.stop)

@@ -35,7 +35,9 @@ func (in *intake) recall(ctx context.Context, id string, s *start) (history []sc
 		return nil, nil, err
 	}
 	for _, rec := range latest(recs) {
-		if madeAgain(&rec) && in.hides(ctx, s) {
+		if again, err := in.madeAgain(ctx, s, rec); err != nil {
+			return nil, nil, err
+		} else if again {
 			continue
 		}
 		if called := calledRun(&rec); called != "" {
@@ -44,7 +46,7 @@ func (in *intake) recall(ctx context.Context, id string, s *start) (history []sc
 				return nil, nil, err
 			}
 			if st == nil {
-				word, err := endOf(ctx, in.runs, s.Project, called, rec.Path)
+				word, err := in.endOf(ctx, s.Project, called, caller{Run: id, Path: rec.Path})
 				if err != nil {
 					return nil, nil, err
 				}
@@ -59,21 +61,17 @@ func (in *intake) recall(ctx context.Context, id string, s *start) (history []sc
 	return history, missed, nil
 }
 
-// endOf is what the step of a path is to be told of a run that has ended in the
-// store; nil while it has not.
-func endOf(ctx context.Context, runs store.Runs, project, id, path string) (*signal, error) {
-	run, err := runs.Run(ctx, project, id)
+// endOf is what a step is to be told of a run that has ended in the store; nil
+// while it has not.
+func (in *intake) endOf(ctx context.Context, project, id string, by caller) (*signal, error) {
+	run, err := in.runs.Run(ctx, project, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return wordOf(run, path), nil
-}
-
-func wordOf(run *schema.Run, path string) *signal {
-	return &signal{Kind: "called", Path: path, Run: run.ID, Status: run.Status, Output: run.Output, Error: run.Error}
+	return in.wordOf(ctx, run, by)
 }
 
 // tellEnds tells a run that runs that it called have ended.
@@ -98,24 +96,27 @@ func (w *Worker) hearOf(ctx context.Context, call steps.Call, id string) (lost b
 		return false, nil // its word will come
 	}
 	var word *signal
+	by := caller{Run: call.Run, Path: call.Path}
 	switch {
 	case called != nil:
 		run, err := called.run()
 		if err != nil {
 			return false, err
 		}
-		word = wordOf(run, call.Path)
+		if word, err = w.intake.wordOf(ctx, run, by); err != nil {
+			return false, err
+		}
 	case w.opts.Store != nil:
-		if word, err = endOf(ctx, w.opts.Store, call.Project, id, call.Path); err != nil {
+		if word, err = w.intake.endOf(ctx, call.Project, id, by); err != nil {
 			return false, err
 		}
 	}
 	if word != nil {
 		return false, w.intake.tellEnds(ctx, call.Run, *word)
 	}
-	caller, err := w.ledger.load(ctx, call.Run)
-	if err != nil || caller == nil {
+	waits, err := w.ledger.load(ctx, call.Run)
+	if err != nil || waits == nil {
 		return false, err
 	}
-	return !slices.ContainsFunc(caller.mail, func(m mail) bool { return m.signal.Run == id }), nil
+	return !slices.ContainsFunc(waits.mail, func(m mail) bool { return m.signal.Run == id }), nil
 }

@@ -50,8 +50,12 @@ func (s *segment) unwritten() ([]field, error) {
 	}
 	s.consumed = nil
 	if said := s.response(); said != nil && !s.said {
+		kept, err := s.shelve(s.state.id, s.redact.JSON(said))
+		if err != nil {
+			return nil, fmt.Errorf("keep the response: %w", err)
+		}
 		s.said = true
-		fields = append(fields, field{name: fieldResponse, value: string(s.redact.JSON(said))})
+		fields = append(fields, field{name: fieldResponse, value: string(kept)})
 	}
 	return fields, nil
 }
@@ -69,33 +73,51 @@ func (s *segment) fieldOf(rec *schema.StepRecord) ([]field, error) {
 	if len(rec.Attempts) == 1 && saysNothing(&rec.Attempts[0]) {
 		rec.Attempts = nil
 	}
-	raw, err := record.AppendStep(nil, rec)
-	if err != nil {
-		return nil, err
-	}
-	f := field{name: prefixStep + rec.Path, value: string(raw)}
+	f := field{name: prefixStep + rec.Path}
 	if logged(rec) {
 		f.logKey = logs.StepKey(s.state.start.Project, s.state.id, s.seq)
 		s.seq++
 	}
+	if s.w.opts.Payloads.Takes(len(rec.Result)) {
+		return s.largeField(rec, f)
+	}
+	raw, err := appendStep(rec)
+	if err != nil {
+		return nil, err
+	}
+	f.value = string(raw)
 	_, wasSealed := s.state.sealed[rec.Path]
 	if s.redact == nil || !wasSealed && !s.redact.ContainsBytes(raw) {
 		return []field{f}, nil
 	}
-	sealed, err := s.w.opts.Config.Seal(s.state.start.Project, raw, s.state.id+"/"+rec.Path)
+	x, err := s.seal(rec.Path, raw)
 	if err != nil {
-		return nil, fmt.Errorf("seal the checkpoint of step %s: %w", rec.Path, err)
+		return nil, err
+	}
+	shown := s.redactStep(rec)
+	if raw, err = appendStep(&shown); err != nil {
+		return nil, err
+	}
+	f.value = string(raw)
+	return []field{f, x}, nil
+}
+
+func appendStep(rec *schema.StepRecord) ([]byte, error) { return record.AppendStep(nil, rec) }
+
+// seal is the field of a sealed checkpoint.
+func (s *segment) seal(path string, raw []byte) (field, error) {
+	sealed, err := s.w.opts.Config.Seal(s.state.start.Project, raw, s.state.id+"/"+path)
+	if err == nil {
+		sealed, err = s.shelve(s.state.id, sealed)
+	}
+	if err != nil {
+		return field{}, fmt.Errorf("seal the checkpoint of step %s: %w", path, err)
 	}
 	if s.state.sealed == nil {
 		s.state.sealed = map[string][]byte{}
 	}
-	s.state.sealed[rec.Path] = sealed
-	shown := s.redactStep(rec)
-	if raw, err = record.AppendStep(nil, &shown); err != nil {
-		return nil, err
-	}
-	f.value = string(raw)
-	return []field{f, {name: prefixSealed + rec.Path, value: string(sealed)}}, nil
+	s.state.sealed[path] = sealed
+	return field{name: prefixSealed + path, value: string(sealed)}, nil
 }
 
 // saysNothing tells whether an attempt is all in the step's own record: the
@@ -150,20 +172,26 @@ func (s *segment) finish(end *interpret.End) error {
 		return err
 	}
 	if s.redact != nil {
-		run.Input, run.Output = s.redact.JSON(run.Input), s.redact.JSON(run.Output)
+		if s.state.start.Input != nil {
+			run.Input = s.redact.JSON(run.Input)
+		}
+		run.Output = s.redact.JSON(run.Output)
 		run.Error = s.redactError(run.Error)
+	}
+	on := way{kind: wayEnd, state: run.Status, limited: s.state.limited}
+	if by := s.state.start.Caller; by != nil {
+		if on.tell, err = s.untoldOf(by, run, sealed); err != nil {
+			return err
+		}
+	}
+	if err := s.shelveEnd(run); err != nil {
+		return fmt.Errorf("keep the end of the run: %w", err)
 	}
 	raw, err := record.AppendRun(nil, run)
 	if err != nil {
 		return err
 	}
 	fields = append(fields, field{name: fieldEnd, value: string(raw), logKey: logs.RunKey(run.ID)})
-	on := way{kind: wayEnd, state: run.Status, limited: s.state.limited}
-	if by := s.state.start.Caller; by != nil {
-		if on.tell, err = untoldOf(by, run, sealed); err != nil {
-			return err
-		}
-	}
 	if _, err := s.write(fields, on); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	"paragon/engine/payload"
 	"paragon/engine/seal"
 	"paragon/schema"
 	"paragon/workflows"
@@ -24,6 +25,19 @@ func madeAgain(rec *schema.StepRecord) bool {
 		return false
 	}
 	return hidden(rec)
+}
+
+// madeAgain tells whether a step of a run is executed again because its result
+// held a secret.
+func (in *intake) madeAgain(ctx context.Context, s *start, rec schema.StepRecord) (bool, error) {
+	if _, ok := payload.AsRef(rec.Result); ok && in.hides(ctx, s) {
+		value, err := in.payloads.Resolve(ctx, s.Project, rec.Result)
+		if err != nil {
+			return lost(err), ignoreLost(err)
+		}
+		rec.Result = value
+	}
+	return madeAgain(&rec) && in.hides(ctx, s), nil
 }
 
 // hides tells whether the results of a run may hold secrets: its workflow names

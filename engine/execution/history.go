@@ -133,7 +133,11 @@ func (s *Service) List(ctx context.Context, project string, q api.RunsQuery) (ap
 		return api.List[schema.Run]{}, storeError(err, "")
 	}
 	page.add(past, bound.Full(past))
-	return page.list(), nil
+	list := page.list()
+	for i := range list.Items {
+		leaveOut(&list.Items[i])
+	}
+	return list, nil
 }
 
 // livePage is how many runs are read at a time, and liveScan how many of a

@@ -9,6 +9,7 @@ import (
 
 	"paragon/engine/batch"
 	"paragon/engine/cache"
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/engine/record"
 	"paragon/engine/store"
@@ -33,8 +34,10 @@ type intake struct {
 	// users tells for whom workflows run; nil where none does.
 	users Users
 	// turn spreads runs over the lanes.
-	turn   turn
-	tracer *tracing.Tracer
+	turn turn
+	// payloads keeps large values; nil: they stay in Redis and SQL.
+	payloads *payload.Store
+	tracer   *tracing.Tracer
 }
 
 func newIntake(l *ledger, config *cache.Cache, q *queue.Client, runs store.Runs, always bool, now func() time.Time) *intake {
@@ -122,6 +125,9 @@ func (in *intake) write(ctx context.Context, d draft) (id string, s *start, know
 // writeDown makes a run durable, writes it to Redis and queues it, in this
 // order: whatever fails in between, a run that was acknowledged is found again.
 func (in *intake) writeDown(ctx context.Context, d draft) (id string, s *start, known bool, err error) {
+	if err := in.shelve(ctx, &d); err != nil {
+		return "", nil, false, err
+	}
 	row := store.AcceptedRun{
 		ID: d.id, Project: d.start.Project, Workflow: d.start.Workflow,
 		IdempotencyKey: d.idem, CreatedAt: d.start.CreatedAt,
@@ -129,7 +135,7 @@ func (in *intake) writeDown(ctx context.Context, d draft) (id string, s *start, 
 	durable := d.start.Durability == schema.DurabilityStore && in.durable != nil
 	var missed []signal
 	if durable {
-		if row.Meta, err = json.Marshal(d.start); err != nil {
+		if row.Meta, err = json.Marshal(d.start.stored()); err != nil {
 			return "", nil, false, fmt.Errorf("write run of workflow %s: %w", d.start.Workflow, err)
 		}
 		holder, err := in.durable.Do(ctx, row)
@@ -144,6 +150,9 @@ func (in *intake) writeDown(ctx context.Context, d draft) (id string, s *start, 
 			// has just lost it: this is the same request again, so it goes on in
 			// its place, from what the store knows of it.
 			d.id, row.ID = holder, holder
+			if err := in.shelve(ctx, &d); err != nil { // under the holder's day
+				return "", nil, false, err
+			}
 			if d.history, missed, err = in.recall(ctx, holder, d.start); err != nil {
 				return "", nil, false, unavailable("the run could not be put back: the SQL store or Redis does not answer", err)
 			}

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/schema"
 	"paragon/workflows/interpret"
@@ -28,6 +30,8 @@ type signal struct {
 	Run    string           `json:"run,omitempty"`
 	Status schema.RunStatus `json:"status,omitempty"`
 	Output json.RawMessage  `json:"output,omitempty"`
+	// OutputAt stands for an output in object storage.
+	OutputAt payload.Ref `json:"outputAt,omitempty"`
 	// Sealed is the output of a chunk's run when it holds a secret: its run goes
 	// on with it as it is.
 	Sealed []byte           `json:"sealed,omitempty"`
@@ -94,9 +98,9 @@ func (s *segment) receive(st *state) {
 
 // deliver hands the mail to the steps that the decision says wait. It reports
 // whether any was taken, so that there is something new to decide.
-func (s *segment) deliver(d interpret.Decision) bool {
+func (s *segment) deliver(d interpret.Decision) (bool, error) {
 	if len(s.mail) == 0 || len(d.Events) == 0 && len(d.Calls) == 0 {
-		return false
+		return false, nil
 	}
 	now := s.w.opts.Now().UTC()
 	left := s.mail[:0]
@@ -105,7 +109,9 @@ func (s *segment) deliver(d interpret.Decision) bool {
 		var took bool
 		switch m.signal.Kind {
 		case "called":
-			s.unseal(&m.signal)
+			if err := s.unpack(&m.signal); err != nil {
+				return false, err
+			}
 			took = s.machine.CallEnded(m.signal.Path, m.signal.Run, now,
 				interpret.End{Status: m.signal.Status, Output: m.signal.Output, Error: m.signal.Error})
 		case "event":
@@ -119,20 +125,40 @@ func (s *segment) deliver(d interpret.Decision) bool {
 		}
 	}
 	s.mail = left
-	return taken
+	return taken, nil
 }
 
-// unseal opens the output of a chunk's run.
-func (s *segment) unseal(sig *signal) {
-	if sig.Sealed == nil {
-		return
+// unpack reads the output of a called run from where it is, and opens that of a
+// chunk's run. What can't be had any more is the called run's failure.
+func (s *segment) unpack(sig *signal) error {
+	if sig.OutputAt != "" {
+		output, err := s.resolve([]byte(sig.OutputAt))
+		switch {
+		case err == nil:
+			sig.Output = output
+		case lost(err):
+			sig.Status, sig.Error = schema.RunFailed, &schema.RunError{Type: "internal", Message: "the output of run " + sig.Run + ": " + err.Error()}
+		default:
+			return fmt.Errorf("the output of run %s: %w", sig.Run, err)
+		}
 	}
-	plain, err := s.w.opts.Config.Open(s.state.start.Project, sig.Sealed, s.state.id+"/"+sig.Path)
+	if sig.Sealed == nil || sig.Error != nil {
+		return nil
+	}
+	sealed, err := s.resolve(sig.Sealed)
+	if errors.Is(err, payload.ErrUnavailable) {
+		return fmt.Errorf("the results of run %s: %w", sig.Run, err)
+	}
+	var plain []byte
+	if err == nil {
+		plain, err = s.w.opts.Config.Open(s.state.start.Project, sealed, s.state.id+"/"+sig.Path)
+	}
 	if err != nil {
 		sig.Status, sig.Error = schema.RunFailed, &schema.RunError{Type: "internal", Message: "the sealed results of run " + sig.Run + " can't be opened: " + err.Error()}
-		return
+		return nil
 	}
 	sig.Output = plain
+	return nil
 }
 
 // untold is what a called run has yet to tell its caller. It is written with
@@ -142,14 +168,19 @@ type untold struct {
 	Signal signal `json:"signal"`
 }
 
-func untoldOf(by *caller, run *schema.Run, sealed []byte) (string, error) {
-	output := run.Output
+func (s *segment) untoldOf(by *caller, run *schema.Run, sealed []byte) (what string, err error) {
+	sig := signal{Kind: "called", Path: by.Path, Run: run.ID, Status: run.Status, Error: run.Error}
 	if sealed != nil {
-		output = nil
+		sig.Sealed, err = s.shelve(by.Run, sealed)
+	} else if sig.Output, err = s.shelve(by.Run, run.Output); err == nil {
+		if ref, ok := payload.AsRef(sig.Output); ok {
+			sig.Output, sig.OutputAt = nil, ref
+		}
 	}
-	raw, err := json.Marshal(untold{Caller: *by, Signal: signal{
-		Kind: "called", Path: by.Path, Run: run.ID, Status: run.Status, Output: output, Sealed: sealed, Error: run.Error,
-	}})
+	if err != nil {
+		return "", fmt.Errorf("keep the output of run %s for run %s: %w", run.ID, by.Run, err)
+	}
+	raw, err := json.Marshal(untold{Caller: *by, Signal: sig})
 	if err != nil {
 		return "", fmt.Errorf("write what run %s is to be told: %w", by.Run, err)
 	}

@@ -172,6 +172,9 @@ func (r *Rebuilder) restoreOne(ctx context.Context, row store.AcceptedRun) (int,
 	d := draft{id: row.ID, start: &st, idem: row.IdempotencyKey, history: history}
 	if wf, err := s.opts.Config.WorkflowAt(ctx, st.Project, st.Workflow, st.Revision); err == nil && wf.Broken == nil {
 		var input any
+		if err := ignoreLost(fetchInput(ctx, s.opts.Payloads, &st)); err != nil {
+			return 0, err
+		}
 		if json.Unmarshal(st.Input, &input) == nil {
 			if words, err := limitsOf(wf, &st, input); err == nil {
 				d.limits = placeOnly(words)

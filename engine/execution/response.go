@@ -37,15 +37,15 @@ func (s *Service) response(ctx context.Context, project, id string) (*Response, 
 		if err := s.settled(ctx, id); err != nil {
 			return nil, err
 		}
-		return readResponse(st.response)
+		return s.readResponse(ctx, project, st.response)
 	}
-	run, err := s.Get(ctx, project, id)
+	run, err := s.get(ctx, project, id)
 	if err != nil || !run.Status.Ended() {
 		return nil, err
 	}
 	// It ended since the first look, or is history already: what it said is
 	// among its steps.
-	recs, err := s.Steps(ctx, project, id)
+	recs, err := s.steps(ctx, project, id)
 	if err != nil {
 		return nil, err
 	}
@@ -56,13 +56,20 @@ func (s *Service) response(ctx context.Context, project, id string) (*Response, 
 		}
 	}
 	if said != nil {
-		return readResponse(said.Result)
+		return s.readResponse(ctx, project, said.Result)
+	}
+	if run.Output, err = s.value(ctx, project, run.Output); err != nil {
+		return nil, notRead("the output of run "+id, err)
 	}
 	return responseOfEnd(run), nil
 }
 
 // readResponse reads the result of a respond step.
-func readResponse(raw json.RawMessage) (*Response, error) {
+func (s *Service) readResponse(ctx context.Context, project string, raw json.RawMessage) (*Response, error) {
+	raw, err := s.value(ctx, project, raw)
+	if err != nil {
+		return nil, notRead("the response", err)
+	}
 	var said struct {
 		Status  int             `json:"status"`
 		Headers map[string]any  `json:"headers"`

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"paragon/engine/cache"
+	"paragon/engine/payload"
 	"paragon/engine/record"
 	"paragon/engine/seal"
 	"paragon/engine/tracing"
@@ -106,6 +107,13 @@ func (s *segment) run() {
 		s.forgetEffect(path)
 	}
 	switch {
+	case s.w.ctx.Err() != nil: // the storage answers to no worker that stops
+	case errors.Is(err, payload.ErrTooLarge):
+		err = s.outgrown(err)
+	case errors.Is(err, payload.ErrUnavailable):
+		err = s.setAside(err)
+	}
+	switch {
 	case err == nil, errors.Is(err, errFenced):
 	case s.w.ctx.Err() != nil:
 		// Shutdown while Redis is away: the reaper takes the run.
@@ -134,15 +142,15 @@ func (s *segment) open() error {
 	s.secrets, s.redact = s.plaintexts(wf)
 	in, err := s.input(st)
 	if err != nil {
-		return err
+		return s.unreadable(err)
 	}
 	history, err := s.opened(st)
 	if err != nil {
-		return err
+		return s.unreadable(err)
 	}
 	if st.start.Chunk != nil {
 		if s.machine, err = s.partOf(in, history); err != nil {
-			return err
+			return s.unreadable(err)
 		}
 	} else {
 		in.SpreadAbove = s.spreads()
@@ -161,6 +169,9 @@ func (s *segment) input(st *state) (interpret.Input, error) {
 	in := interpret.Input{
 		Workflow: s.wf.Workflow, ID: st.id, Project: st.start.Project, Revision: st.start.Revision,
 		CreatedAt: st.start.CreatedAt, Trigger: st.start.Trigger, Secrets: s.secrets, Person: interpret.PersonOf(st.start.User),
+	}
+	if err := fetchInput(s.w.writes, s.w.opts.Payloads, &st.start); err != nil {
+		return in, err
 	}
 	if err := json.Unmarshal(st.start.Input, &in.Input); err != nil {
 		return in, fmt.Errorf("the input of run %s in Redis: %w", st.id, err)
@@ -191,11 +202,19 @@ func (s *segment) plaintexts(wf *cache.Workflow) (map[string]any, *seal.Redactor
 func (s *segment) opened(st *state) ([]schema.StepRecord, error) {
 	recs := st.steps
 	for i := range recs {
-		sealed, ok := st.sealed[recs[i].Path]
-		if !ok {
+		stored, sealed := st.sealed[recs[i].Path]
+		if !sealed {
+			stored = recs[i].Result
+		}
+		value, err := s.resolve(stored)
+		if err != nil {
+			return nil, fmt.Errorf("the result of step %s: %w", recs[i].Path, err)
+		}
+		if !sealed {
+			recs[i].Result = value
 			continue
 		}
-		plain, err := s.w.opts.Config.Open(st.start.Project, sealed, st.id+"/"+recs[i].Path)
+		plain, err := s.w.opts.Config.Open(st.start.Project, value, st.id+"/"+recs[i].Path)
 		if err != nil {
 			return nil, fmt.Errorf("open the checkpoint of step %s: %w", recs[i].Path, err)
 		}
@@ -232,7 +251,9 @@ func (s *segment) loop() error {
 		if d.End != nil {
 			return s.finish(d.End)
 		}
-		if s.deliver(d) {
+		if taken, err := s.deliver(d); err != nil {
+			return err
+		} else if taken {
 			continue
 		}
 		over, err := s.goOn(d)

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"paragon/engine/cache"
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/engine/store"
 	"paragon/engine/tracing"
@@ -36,6 +37,8 @@ type ServiceOptions struct {
 	// LogLimit is how many bytes of log may wait for the store before no run
 	// is accepted any more; 0: no limit.
 	LogLimit int64
+	// Payloads keeps large values; nil: they stay in Redis and SQL.
+	Payloads *payload.Store
 	// Tracer records what is accepted; nil records nothing.
 	Tracer *tracing.Tracer
 	Now    func() time.Time
@@ -68,7 +71,7 @@ func NewService(opts ServiceOptions) *Service {
 	l := newLedger(opts.Redis, opts.Lanes, "", opts.Now)
 	l.logLimit = opts.LogLimit / int64(opts.Lanes)
 	in := newIntake(l, opts.Config, opts.Queue, opts.Store, opts.AlwaysDurable, opts.Now)
-	in.tracer, in.users = opts.Tracer, opts.Users
+	in.tracer, in.users, in.payloads = opts.Tracer, opts.Users, opts.Payloads
 	return &Service{
 		opts:      opts,
 		ledger:    l,
@@ -103,8 +106,17 @@ func (s *Service) Trigger(ctx context.Context, req Request) (*schema.Run, error)
 	return run, nil
 }
 
-// Get returns a run as it is now.
+// Get returns a run as it is now, with its values.
 func (s *Service) Get(ctx context.Context, project, id string) (*schema.Run, error) {
+	run, err := s.get(ctx, project, id)
+	if err != nil {
+		return nil, err
+	}
+	return run, s.fill(ctx, run)
+}
+
+// get returns a run as it is now, maybe with references in the place of values.
+func (s *Service) get(ctx context.Context, project, id string) (*schema.Run, error) {
 	st, err := s.live(ctx, project, id)
 	switch {
 	case err != nil && !errors.Is(err, errNotLive):
@@ -179,8 +191,17 @@ func storeError(err error, id string) error {
 }
 
 // Steps returns the records of a run's steps in the order in which they were
-// written.
+// written. The values of all together are bounded; see fillSteps.
 func (s *Service) Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error) {
+	recs, err := s.steps(ctx, project, id)
+	if err != nil {
+		return nil, err
+	}
+	return recs, s.fillSteps(ctx, project, recs, maxPageBytes)
+}
+
+// steps returns the records, maybe with references in the place of results.
+func (s *Service) steps(ctx context.Context, project, id string) ([]schema.StepRecord, error) {
 	st, err := s.live(ctx, project, id)
 	if err != nil && !errors.Is(err, errNotLive) {
 		return nil, err
@@ -260,9 +281,12 @@ type replay struct {
 
 func (s *Service) replay(ctx context.Context, asked replay) (*schema.Run, error) {
 	project, id, fromStep := asked.project, asked.run, asked.from
-	old, err := s.Get(ctx, project, id)
+	old, err := s.get(ctx, project, id)
 	if err != nil {
 		return nil, err
+	}
+	if old.Input, err = s.value(ctx, project, old.Input); err != nil {
+		return nil, notRead("the input of run "+id, err)
 	}
 	if old.Trigger.Kind == TriggerChunk {
 		return nil, &schema.Problem{
@@ -281,9 +305,14 @@ func (s *Service) replay(ctx context.Context, asked replay) (*schema.Run, error)
 	}
 	var history []schema.StepRecord
 	if fromStep != "" {
-		recs, err := s.Steps(ctx, project, id)
+		recs, err := s.steps(ctx, project, id)
 		if err != nil {
 			return nil, err
+		}
+		for i := range recs {
+			if recs[i].Result, err = s.value(ctx, project, recs[i].Result); err != nil {
+				return nil, notRead("the result of step "+recs[i].Step, err)
+			}
 		}
 		if history, err = before(wf.Workflow, recs, fromStep); err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"paragon/engine/payload"
 	"paragon/engine/record"
 	"paragon/schema"
 	"paragon/workflows/interpret"
@@ -14,12 +15,15 @@ import (
 // start is what a run needs to begin, and to begin again: it is written once,
 // when the run is accepted, to Redis and with durability store to SQL.
 type start struct {
-	Project     string            `json:"project"`
-	Workflow    string            `json:"workflow"`
-	Revision    int64             `json:"revision"`
-	CreatedAt   time.Time         `json:"createdAt"`
-	Trigger     schema.Trigger    `json:"trigger"`
-	Input       json.RawMessage   `json:"input,omitempty"`
+	Project   string          `json:"project"`
+	Workflow  string          `json:"workflow"`
+	Revision  int64           `json:"revision"`
+	CreatedAt time.Time       `json:"createdAt"`
+	Trigger   schema.Trigger  `json:"trigger"`
+	Input     json.RawMessage `json:"input,omitempty"`
+	// InputAt stands for the input where that is in object storage. What is
+	// written down then has no Input.
+	InputAt     payload.Ref       `json:"inputAt,omitempty"`
 	Priority    schema.Priority   `json:"priority,omitempty"`
 	Durability  schema.Durability `json:"durability,omitempty"`
 	TraceParent string            `json:"traceParent,omitempty"`
@@ -29,6 +33,16 @@ type start struct {
 	Caller *caller `json:"caller,omitempty"`
 	// Chunk is set for a run that executes a part of its caller's forEach.
 	Chunk *interpret.Chunk `json:"chunk,omitempty"`
+}
+
+// stored is the start as it is written down.
+func (s *start) stored() *start {
+	if s.InputAt == "" {
+		return s
+	}
+	bare := *s
+	bare.Input = nil
+	return &bare
 }
 
 // caller is a step of another run.
@@ -223,6 +237,9 @@ func (s *state) skeleton() *schema.Run {
 		Recoveries: s.total,
 		TraceID:    traceID(s.start.TraceParent),
 		User:       s.start.userID(),
+	}
+	if run.Input == nil && s.start.InputAt != "" {
+		run.Input = json.RawMessage(s.start.InputAt)
 	}
 	if !s.startedAt.IsZero() {
 		started := s.startedAt

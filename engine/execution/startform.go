@@ -19,15 +19,15 @@ var errStartForm = errors.New("the start record is cut off or of a later version
 // appendStart appends a start in the form that Redis keeps it in: what every
 // run has, each field as it is, and as JSON what few have.
 func appendStart(to []byte, s *start) ([]byte, error) {
-	rest := *s
+	rest := *s.stored()
 	to = append(to, startVersion)
 	for _, text := range startTexts(&rest) {
 		to = binary.AppendUvarint(to, uint64(len(*text)))
 		to = append(to, *text...)
 		*text = ""
 	}
-	to = binary.AppendUvarint(to, uint64(len(s.Input)))
-	to = append(to, s.Input...)
+	to = binary.AppendUvarint(to, uint64(len(rest.Input)))
+	to = append(to, rest.Input...)
 	to = binary.AppendVarint(to, s.Revision)
 	to = binary.AppendVarint(to, nanos(s.CreatedAt))
 	to = binary.AppendVarint(to, nanos(s.Trigger.Time))
@@ -76,7 +76,10 @@ func parseStart(value string, s *start) error {
 	for i, text := range startTexts(s) {
 		*text = texts[i]
 	}
-	s.Input = json.RawMessage(input)
+	s.Input = nil
+	if input != "" {
+		s.Input = json.RawMessage(input)
+	}
 	s.Revision = revision
 	s.CreatedAt, s.Trigger.Time = instant(created), instant(due)
 	return nil

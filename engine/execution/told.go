@@ -138,8 +138,11 @@ func (s *Service) Wait(ctx context.Context, project, id string) (run *schema.Run
 	_, err = s.told.until(ctx, id, func() (bool, error) {
 		read, cancel := context.WithTimeout(steady, 10*time.Second)
 		defer cancel()
-		run, err = s.Get(read, project, id)
+		run, err = s.get(read, project, id)
 		return err == nil && run.Status.Ended(), err
 	})
-	return run, err
+	if err != nil {
+		return nil, err
+	}
+	return run, s.fill(steady, run)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"paragon/engine/cache"
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/engine/stats"
 	"paragon/engine/store"
@@ -39,6 +40,8 @@ type WorkerOptions struct {
 	Settle func(ctx context.Context, lane int) error
 	// Users tells for whom workflows run; nil: for none.
 	Users Users
+	// Payloads keeps large values; nil: they stay in Redis and SQL.
+	Payloads *payload.Store
 	// Capacity is how many runs execute at once. Default 1000.
 	Capacity int
 	// Drain is how long Stop lets attempts under way go on. Default 25s.
@@ -117,7 +120,7 @@ func NewWorker(opts WorkerOptions) *Worker {
 		return enqueueJobs(ctx, opts.Queue, ln, jobs)
 	}
 	w.intake = newIntake(w.ledger, opts.Config, opts.Queue, opts.Store, opts.Store != nil, opts.Now)
-	w.intake.tracer, w.intake.users = opts.Tracer, opts.Users
+	w.intake.tracer, w.intake.users, w.intake.payloads = opts.Tracer, opts.Users, opts.Payloads
 	w.bus = &bus{ledger: w.ledger, intake: w.intake, queue: opts.Queue, config: opts.Config, now: opts.Now}
 	w.consumer = queue.NewConsumer(opts.QueueRedis, queue.ConsumerOptions{
 		Lanes:   queue.Lanes(opts.Lanes),

@@ -60,7 +60,7 @@ func (b *bodies) hold(r *request, size int64) error {
 		p.RetryAfter = 1
 		return p
 	}
-	r.bodies, r.held = b, size
+	r.bodies, r.held = b, r.held+size
 	return nil
 }
 

@@ -93,6 +93,14 @@ func (f *fakeRuns) Steps(ctx context.Context, project, id string) ([]schema.Step
 	return []schema.StepRecord{{Path: "a", Step: "a", Kind: "set", Status: schema.StepSucceeded}}, nil
 }
 
+func (f *fakeRuns) Payload(ctx context.Context, project, id, _ string) (json.RawMessage, error) {
+	run, err := f.Get(ctx, project, id)
+	if err != nil {
+		return nil, err
+	}
+	return run.Input, nil
+}
+
 func (f *fakeRuns) List(_ context.Context, project string, q api.RunsQuery) (api.List[schema.Run], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"paragon/schema"
@@ -69,6 +70,17 @@ func (s *Server) getSteps(w http.ResponseWriter, r *request) error {
 		steps = []schema.StepRecord{}
 	}
 	return writeJSON(w, http.StatusOK, api.List[schema.StepRecord]{Items: steps})
+}
+
+func (s *Server) getPayload(w http.ResponseWriter, r *request) error {
+	value, err := s.opts.Runs.Payload(r.Context(), r.project, r.PathValue("id"), r.PathValue("digest"))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", api.ContentTypeJSON)
+	w.Header().Set("Content-Length", strconv.Itoa(len(value)))
+	_, err = w.Write(value)
+	return err
 }
 
 func (s *Server) cancelRun(w http.ResponseWriter, r *request) error {

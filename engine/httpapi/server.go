@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,6 +34,8 @@ type Runs interface {
 	Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error)
 	// List lists runs, newest first.
 	List(ctx context.Context, project string, q api.RunsQuery) (api.List[schema.Run], error)
+	// Payload returns a large value of a run by its digest.
+	Payload(ctx context.Context, project, id, digest string) (json.RawMessage, error)
 	// Wait returns the run when it has ended, or as it is when ctx is done.
 	Wait(ctx context.Context, project, id string) (*schema.Run, error)
 	// Response returns what a run answers its caller with, once it has
@@ -65,6 +68,9 @@ type Limits struct {
 	// Body bounds the bodies of triggers, a line of NDJSON, webhooks and all
 	// that has no limit of its own. Default 1 MiB.
 	Body int64
+	// Input bounds the body of a trigger that starts one run. Default Body; 16
+	// MiB where large values are kept in object storage.
+	Input int64
 	// Apply bounds the body of apply. Default 16 MiB.
 	Apply int64
 	// Batch bounds the whole body of an NDJSON trigger. Default 256 MiB.
@@ -93,10 +99,11 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	set(&l.Body, 1<<20)
+	set(&l.Input, l.Body)
 	set(&l.Apply, 16<<20)
 	set(&l.Batch, 256<<20)
 	set(&l.Bodies, 256<<20)
-	l.Bodies = max(l.Bodies, l.Apply)
+	l.Bodies = max(l.Bodies, l.Apply, l.Input)
 	if l.Turns <= 0 {
 		l.Turns = 64
 	}

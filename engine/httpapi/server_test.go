@@ -33,7 +33,7 @@ var weakest = map[string]string{
 	"createProject": "installation owner", "getSettings": "viewer", "putSettings": "installation owner",
 	"listMembers": "developer", "invite": "admin", "setRole": "admin", "removeMember": "admin", "rotateKey": "admin",
 	"apply": "developer", "trigger": "operator",
-	"listRuns": "viewer", "getRun": "viewer", "getSteps": "viewer", "cancelRun": "operator", "sendEvent": "operator", "replayRun": "operator", "replayRuns": "operator", "cancelRuns": "operator",
+	"listRuns": "viewer", "getRun": "viewer", "getSteps": "viewer", "getPayload": "viewer", "cancelRun": "operator", "sendEvent": "operator", "replayRun": "operator", "replayRuns": "operator", "cancelRuns": "operator",
 	"listOperations": "viewer", "getOperation": "viewer", "cancelOperation": "operator",
 	"listQueues": "viewer", "listPaused": "viewer", "pauseQueue": "operator", "resumeQueue": "operator", "pauseWorkflow": "operator", "resumeWorkflow": "operator",
 	"listKeys": "developer", "createKey": "admin", "deleteKey": "admin", "listAudit": "admin",

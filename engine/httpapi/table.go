@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/http"
 	"reflect"
 
@@ -114,6 +115,8 @@ func (s *Server) projectRoutes() []route {
 			summary: "Read a run", params: []param{paramWait}, answers: ok(run), serve: s.getRun},
 		{method: "GET", path: pathProject + "/runs/{id}/steps", access: member, action: config.ActionReadRuns, id: "getSteps", tag: "runs",
 			summary: "Read what is known of a run's steps", answers: ok(typeOf[api.List[schema.StepRecord]]()), serve: s.getSteps},
+		{method: "GET", path: pathProject + "/runs/{id}/payloads/{digest}", access: member, action: config.ActionReadRuns, id: "getPayload", tag: "runs",
+			summary: "Read a large input, output or result of a run by its digest", answers: ok(typeOf[json.RawMessage]()), serve: s.getPayload},
 		{method: "POST", path: pathProject + "/runs/{id}/cancel", access: member, action: config.ActionOperateRuns, id: "cancelRun", tag: "runs",
 			summary: "End a run", answers: ok(run), serve: s.cancelRun},
 		{method: "POST", path: pathProject + "/runs/{id}/replay", access: member, action: config.ActionOperateRuns, id: "replayRun", tag: "runs",

@@ -30,10 +30,9 @@ func (s *Server) trigger(w http.ResponseWriter, r *request) error {
 		}
 		return s.triggerMany(w, r)
 	}
-	if r.ContentLength > s.limits.Body {
-		return tooLarge("the body", s.limits.Body)
+	if err := s.admitInput(w, r); err != nil {
+		return err
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, s.limits.Body)
 	var body api.TriggerRequest
 	if _, err := decodeBody(r.Request, &body); err != nil {
 		return err
@@ -57,6 +56,19 @@ func (s *Server) trigger(w http.ResponseWriter, r *request) error {
 		return writeJSON(w, http.StatusOK, run)
 	}
 	return writeJSON(w, http.StatusAccepted, run)
+}
+
+// admitInput bounds the body of a trigger that starts one run.
+func (s *Server) admitInput(w http.ResponseWriter, r *request) error {
+	limit, size := s.limits.Input, r.ContentLength
+	if size > limit {
+		return tooLarge("the body", limit)
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	if size < 0 {
+		size = limit
+	}
+	return s.bodies.hold(r, size-r.held)
 }
 
 // start starts one run by hand.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"net/http"
 	"net/url"
@@ -99,6 +100,16 @@ func (c *Client) Steps(ctx context.Context, id string) ([]schema.StepRecord, err
 		records = append(records, record)
 	}
 	return MergeSteps(records), nil
+}
+
+// Payload returns a large value of a run by its digest, as schema.Payload names
+// it. The answer may have up to MaxResponse.
+func (c *Client) Payload(ctx context.Context, id, digest string) (json.RawMessage, error) {
+	value, err := get[json.RawMessage](ctx, c, c.path("runs", id, "payloads", digest), nil)
+	if err != nil {
+		return nil, err
+	}
+	return *value, nil
 }
 
 // MergeSteps joins the records of each path into one: the newest state, with

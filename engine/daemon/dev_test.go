@@ -80,7 +80,7 @@ func (d *dev) trigger(workflow, input string) string {
 // wait waits until a run has ended.
 func (d *dev) wait(id string) *schema.Run {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
 	defer cancel()
 	run, err := d.WaitRun(ctx, id)
 	if err != nil {

@@ -53,7 +53,7 @@ func keptIn(t *testing.T, server *servicetest.S3) func(*daemon.Options) {
 
 const growing = `
 steps:
-  - {id: grow, function: {source: "return {text: input.text + 'x'}", memory: 256}}
+  - {id: grow, timeout: 1m, function: {source: "return {text: input.text + 'x'}", memory: 256}}
   - {id: pause, delay: {for: 1s}}
   - {id: reply, respond: {body: {text: "${{ steps.grow.text }}", n: "${{ len(steps.grow.text) }}"}}}
 `
@@ -139,7 +139,7 @@ func TestRedisHoldsNoLargeValue(t *testing.T) {
 	d := startDev(t, t.TempDir())
 	d.apply("waiting", `
 steps:
-  - {id: grow, function: {source: "return {text: input.text + 'x'}", memory: 256}}
+  - {id: grow, set: {text: "${{ input.text + 'x' }}"}}
   - {id: pause, waitFor: {event: go, timeout: 1h}}
   - {id: reply, respond: {body: {n: "${{ len(steps.grow.text) }}"}}}
 `)
@@ -311,7 +311,7 @@ func TestARestartKeepsLargeValues(t *testing.T) {
 	d := startDev(t, dir)
 	d.apply("waiting", `
 steps:
-  - {id: grow, function: {source: "return {text: input.text + 'x'}", memory: 256}}
+  - {id: grow, set: {text: "${{ input.text + 'x' }}"}}
   - {id: pause, delay: {for: 3s}}
   - {id: reply, respond: {body: {n: "${{ len(steps.grow.text) }}"}}}
 `)

@@ -27,6 +27,8 @@ type dev struct {
 	*api.Client
 	t   testing.TB
 	dir string
+	// caller is whose token calls through the proxy carry; empty: the owner's.
+	caller string
 }
 
 func startDev(t testing.TB, dir string) *dev {

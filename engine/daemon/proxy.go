@@ -33,6 +33,7 @@ func (d *Daemon) startProxy(ctx context.Context) {
 	p := proxy.New(proxy.Options{
 		Targets:   proxy.NewConnected(d.connect),
 		Transport: transport, Redis: o.Redis, Lanes: o.Lanes, LogLimit: o.LogLimit, Stats: d.stats, Log: d.log,
+		Stopped: d.enrolled.Stopped,
 	})
 	p.Start(ctx)
 	d.proxy = &proxying{Proxy: p, transport: transport}

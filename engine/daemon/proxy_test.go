@@ -13,6 +13,13 @@ import (
 	"paragon/schema/api"
 )
 
+// as is the same, for calls through the proxy with another token.
+func (d *dev) as(token string) *dev {
+	other := *d
+	other.caller = token
+	return &other
+}
+
 // callThrough sends a request through the proxy and returns the answer's status and
 // body.
 func (d *dev) callThrough(integration, method, path, body string, header http.Header) (*http.Response, string) {
@@ -26,7 +33,11 @@ func (d *dev) callThrough(integration, method, path, body string, header http.He
 	if req.Header == nil {
 		req.Header = http.Header{}
 	}
-	req.Header.Set("Authorization", "Bearer "+d.Token)
+	token := d.caller
+	if token == "" {
+		token = d.Token
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		d.t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"paragon/schema"
 	"paragon/schema/api"
@@ -191,6 +192,27 @@ output: "${{ steps.wait.data }}"
 	var p *schema.Problem
 	if _, err := d.Trigger(ctx, "waits", api.TriggerRequest{User: "u_1"}, 0); !errors.As(err, &p) || p.Status != 409 {
 		t.Errorf("a run for a disabled user: %v", err)
+	}
+
+	// A request in flight is broken off, too.
+	d.apply("calls", strings.ReplaceAll(`
+users: {default: enabled}
+steps: [{id: long, request: {url: "FAR/delay/9"}, retry: {maxAttempts: 1}}]
+`, "FAR", d.FarSide))
+	five, err := d.Trigger(ctx, "calls", api.TriggerRequest{User: "u_2"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "the request is under way", func() bool {
+		run, err := d.Run(ctx, five.ID, 0)
+		return err == nil && run.Status == schema.RunRunning
+	})
+	began := time.Now()
+	if _, err := d.PutUser(ctx, "u_2", api.PutUserRequest{Disabled: &yes}); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.wait(five.ID); got.Status != schema.RunCanceled || time.Since(began) > 8*time.Second {
+		t.Errorf("the run of a disabled user %s after %v", got.Status, time.Since(began))
 	}
 
 	// The audit log has who chose what.

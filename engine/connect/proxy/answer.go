@@ -56,6 +56,9 @@ func (x *passage) pass(w http.ResponseWriter, body io.Reader, length int64) erro
 			}
 			now := time.Now()
 			x.patience.progress(now)
+			if x.stopped(now) {
+				return fmt.Errorf("%w: %w", errBroken, errStopped)
+			}
 			x.from.allowWrite(now)
 			if _, err := w.Write((*buf)[:n]); err != nil {
 				return fmt.Errorf("%w: %w: %w", errBroken, errCanceled, err)
@@ -73,4 +76,16 @@ func (x *passage) pass(w http.ResponseWriter, body io.Reader, length int64) erro
 			return fmt.Errorf("%w: %w", errBroken, x.patience.classify(err))
 		}
 	}
+}
+
+// stopped tells, every now and then, whether the user whom a body flows for was
+// disabled or deleted meanwhile. Where that can't be told it flows on.
+func (x *passage) stopped(now time.Time) bool {
+	look := x.proxy.opts.Stopped
+	if look == nil || x.call.User == "" || now.Sub(x.looked) < often {
+		return false
+	}
+	x.looked = now
+	is, err := look(x.patience.ctx, x.call.Project, x.call.User)
+	return err == nil && is
 }

@@ -20,6 +20,7 @@ var (
 	errBlocked  = errors.New("the address may not be reached")
 	errOpen     = errors.New("the circuit breaker is open")
 	errTooLarge = errors.New("the answer is too large")
+	errStopped  = errors.New("the user was disabled or deleted")
 	// errBroken ends a call whose answer had begun.
 	errBroken = errors.New("the answer broke off")
 )

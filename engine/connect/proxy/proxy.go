@@ -30,6 +30,9 @@ type Options struct {
 	// MaxBody bounds the body of a call, and that of an answer, in bytes each.
 	// Default 64 MiB.
 	MaxBody int64
+	// Stopped tells whether nothing is done for a user any more: a body that flows
+	// for such a one is cut off. nil: never.
+	Stopped func(ctx context.Context, project, user string) (bool, error)
 	// Stats counts calls; nil counts nothing.
 	Stats *stats.Recorder
 	Log   *slog.Logger

@@ -15,7 +15,7 @@ import (
 // ours. When the answer breaks off, so does the caller's connection: Serve then
 // panics with http.ErrAbortHandler, as net/http wants it.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, call Call) error {
-	x := &passage{proxy: p, call: call, r: r, from: connection{w: w, now: p.now}, started: p.now()}
+	x := &passage{proxy: p, call: call, r: r, from: connection{w: w, now: p.now}, started: p.now(), looked: time.Now()}
 	err := x.open(r.Context())
 	if err == nil {
 		err = x.answer(w)
@@ -40,6 +40,7 @@ type passage struct {
 	url      *url.URL
 	body     payload
 	patience *patience
+	looked   time.Time // when the user was last looked at
 	resp     *http.Response
 	attempts int
 	// status is what the caller was answered with, received the bytes of the
@@ -170,6 +171,9 @@ func (x *passage) renew() (again bool, err error) {
 // end closes what is open, and notes how the call went.
 func (x *passage) end(err error) {
 	if x.patience != nil {
+		if errors.Is(err, errBroken) {
+			x.patience.end() // nobody waits for the rest of it
+		}
 		x.dropAnswer()
 		x.body.close(&x.from)
 		x.patience.end()

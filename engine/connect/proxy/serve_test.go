@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -355,4 +357,36 @@ func TestBodiesThatBreakOffAreTheCallers(t *testing.T) {
 		_ = conn.Close()
 	}
 	r.want(r.do("GET", "/x", ""), 200)
+}
+
+// A body that flows for a user who is disabled or deleted meanwhile is cut off.
+func TestAFlowEndsWithItsUser(t *testing.T) {
+	var gone atomic.Bool
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
+			select {
+			case <-req.Context().Done():
+				return
+			case <-tick.C: // the pace of the far side
+				_, _ = io.WriteString(w, "x")
+				_ = http.NewResponseController(w).Flush()
+			}
+		}
+	}, func(o *Options) {
+		o.Stopped = func(_ context.Context, project, user string) (bool, error) {
+			return gone.Load() && project == "default" && user == "u_1", nil
+		}
+	})
+	resp := r.do("GET", "/events", "")
+	if _, err := io.ReadFull(resp.Body, make([]byte, 3)); err != nil {
+		t.Fatal(err)
+	}
+	gone.Store(true)
+	if _, err := io.Copy(io.Discard, resp.Body); err == nil {
+		t.Error("the answer ended as if it were whole")
+	}
+	_ = r.ended()
+	if c := r.calls(); len(c) != 1 || c[0].ErrorType != schema.ProxyErrorRefused || !strings.Contains(c[0].Error, errStopped.Error()) {
+		t.Errorf("recorded %+v", c)
+	}
 }

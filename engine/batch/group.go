@@ -21,13 +21,15 @@ type Group[Req, Res any] struct {
 	running int
 	stopped bool
 	idle    sync.WaitGroup // one count a round trip under way
+	// calls are those that were answered, for others to come.
+	calls sync.Pool
 }
 
 type call[Req, Res any] struct {
 	req  Req
 	res  Res
 	err  error
-	done chan struct{}
+	done chan struct{} // gets one value once it is answered
 }
 
 // NewGroup returns a group that calls run with at most maximum requests at a
@@ -41,7 +43,11 @@ func NewGroup[Req, Res any](maximum, parallel int, run func(ctx context.Context,
 // Do hands in a request and waits for its answer. When ctx is done first, Do
 // returns its error, and whether the request takes effect is not known.
 func (g *Group[Req, Res]) Do(ctx context.Context, req Req) (Res, error) {
-	c := &call[Req, Res]{req: req, done: make(chan struct{})}
+	c, ok := g.calls.Get().(*call[Req, Res])
+	if !ok {
+		c = &call[Req, Res]{done: make(chan struct{}, 1)}
+	}
+	c.req = req
 	g.mu.Lock()
 	if g.stopped {
 		g.mu.Unlock()
@@ -56,7 +62,10 @@ func (g *Group[Req, Res]) Do(ctx context.Context, req Req) (Res, error) {
 	g.mu.Unlock()
 	select {
 	case <-c.done:
-		return c.res, c.err
+		res, err := c.res, c.err
+		*c = call[Req, Res]{done: c.done}
+		g.calls.Put(c)
+		return res, err
 	case <-ctx.Done():
 		var none Res // the answer may be being written
 		return none, ctx.Err()
@@ -99,7 +108,7 @@ func (g *Group[Req, Res]) trip(calls []*call[Req, Res]) {
 		} else {
 			c.res = results[i]
 		}
-		close(c.done)
+		c.done <- struct{}{}
 	}
 }
 

@@ -48,10 +48,10 @@ func BenchmarkScripts(b *testing.B) {
 		}
 	})
 	commits := func(serial int, fields func(*state) []field, on way) func() {
-		reqs := make([][]commit, b.N)
+		reqs := make([][]*commit, b.N)
 		for i := range reqs {
 			for _, st := range claimed[i] {
-				reqs[i] = append(reqs[i], commit{id: st.id, fence: st.fence, serial: serial, fields: fields(st), way: on})
+				reqs[i] = append(reqs[i], &commit{id: st.id, fence: st.fence, serial: serial, fields: fields(st), way: on})
 			}
 		}
 		return func() {

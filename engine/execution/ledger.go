@@ -43,7 +43,7 @@ type lane struct {
 	number  int
 	key     string
 	accepts *batch.Group[acceptance, accepted]
-	commits *batch.Group[commit, int]
+	commits *batch.Group[*commit, int]
 }
 
 // The most calls that share one script: it blocks Redis while it runs, so it
@@ -60,7 +60,7 @@ func newLedger(rdb redis.UniversalClient, lanes int, worker string, now func() t
 		ln.accepts = batch.NewGroup(maxAccepts, 1, func(ctx context.Context, reqs []acceptance) ([]accepted, error) {
 			return l.acceptAll(ctx, ln, reqs)
 		})
-		ln.commits = batch.NewGroup(maxCommits, 1, func(ctx context.Context, reqs []commit) ([]int, error) {
+		ln.commits = batch.NewGroup(maxCommits, 1, func(ctx context.Context, reqs []*commit) ([]int, error) {
 			return l.commitAll(ctx, ln, reqs)
 		})
 		l.lanes = append(l.lanes, ln)

@@ -283,7 +283,7 @@ func (m *model) commit(t *rapid.T) {
 		}
 	}
 	s.serial++
-	codes, err := s.ledger.commitAll(m.ctx, m.b.lane(), []commit{c})
+	codes, err := s.ledger.commitAll(m.ctx, m.b.lane(), []*commit{&c})
 	m.must(err)
 	want := m.apply(s, c)
 	if codes[0] != want {
@@ -338,7 +338,7 @@ func (m *model) repeat(t *rapid.T) {
 		t.Skip("nothing was sent")
 	}
 	before := m.runs[m.last.commit.id]
-	codes, err := m.last.ledger.commitAll(m.ctx, m.b.lane(), []commit{m.last.commit})
+	codes, err := m.last.ledger.commitAll(m.ctx, m.b.lane(), []*commit{&m.last.commit})
 	m.must(err)
 	want := m.last.code
 	if before.fence != m.last.commit.fence {

@@ -116,7 +116,7 @@ func (b *bed) running(l *ledger) *state {
 
 func (b *bed) commit(l *ledger, c commit) int {
 	b.t.Helper()
-	codes, err := l.commitAll(b.t.Context(), b.lane(), []commit{c})
+	codes, err := l.commitAll(b.t.Context(), b.lane(), []*commit{&c})
 	b.must(err)
 	if len(codes) != 1 {
 		b.t.Fatalf("%d codes for one commit", len(codes))

@@ -43,7 +43,7 @@ type segment struct {
 	seen     int64  // how many signals were read
 
 	nudges     chan struct{}
-	outcomes   chan outcome
+	outcomes   chan outcome                       // nil until an effect runs beside the segment
 	here       atomic.Pointer[context.CancelFunc] // ends the attempt in the segment's own goroutine
 	todo       []interpret.Action                 // decided, not begun
 	effects    map[string]context.CancelFunc
@@ -65,10 +65,8 @@ func newSegment(w *Worker, st *state) *segment {
 	return &segment{
 		w: w, state: st,
 		// A run has up to a million rows a segment before sequences meet.
-		seq:      st.fence<<20 + 1,
-		nudges:   make(chan struct{}, 1),
-		outcomes: make(chan outcome, 4),
-		effects:  map[string]context.CancelFunc{},
+		seq:    st.fence<<20 + 1,
+		nudges: make(chan struct{}, 1),
 	}
 }
 
@@ -414,6 +412,9 @@ func (s *segment) interrupt() {
 // perform begins an attempt; its outcome comes on s.outcomes.
 func (s *segment) perform(action interpret.Action) {
 	ctx, cancel := context.WithCancel(s.w.ctx)
+	if s.outcomes == nil {
+		s.outcomes, s.effects = make(chan outcome, 4), map[string]context.CancelFunc{}
+	}
 	s.effects[action.Path] = cancel
 	s.under.Add(1)
 	go func() {

@@ -80,6 +80,7 @@ type Worker struct {
 	stopWrites context.CancelFunc
 	runs       sync.WaitGroup
 	loops      sync.WaitGroup
+	crew       crew
 	quit       context.CancelFunc
 	// leaveConfig ends following the configuration.
 	leaveConfig func()
@@ -113,6 +114,7 @@ func NewWorker(opts WorkerOptions) *Worker {
 	}
 	w := &Worker{opts: opts, log: opts.Log.With("worker", opts.ID), active: map[string]*segment{}}
 	w.room = sync.NewCond(&w.mu)
+	w.crew.next = make(chan func())
 	w.ledger = newLedger(opts.Redis, opts.Lanes, opts.ID, opts.Now)
 	w.ledger.log, w.ledger.settle = w.log, opts.Settle
 	w.ledger.weights = w.weights.args
@@ -181,6 +183,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	w.cancel(errShutdown)
 	grace := time.AfterFunc(lastWrites, w.stopWrites)
 	<-drained
+	w.crew.wait()
 	grace.Stop()
 	w.stopWrites()
 	err := errors.Join(w.consumer.Stop(ctx), w.intake.stop(ctx), w.ledger.stop(ctx))
@@ -285,11 +288,11 @@ func (w *Worker) begin(st *state) bool {
 	w.active[st.id] = seg
 	w.runs.Add(1)
 	w.mu.Unlock()
-	go func() {
+	w.crew.hand(w.ctx, func() {
 		defer w.runs.Done()
 		defer w.end(seg)
 		seg.run()
-	}()
+	})
 	return true
 }
 

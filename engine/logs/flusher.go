@@ -44,6 +44,10 @@ type Flusher struct {
 
 	rows   atomic.Int64
 	behind atomic.Bool
+
+	// room is memory of batches that were written, for those that come: under
+	// load one takes megabytes.
+	room sync.Pool
 }
 
 // New makes a flusher; Start it.
@@ -204,18 +208,37 @@ const entriesAtOnce = 64
 // mark, and whether that is known: it is not when another flusher was first, or
 // Redis has lost its memory since the rows were read.
 func (f *Flusher) flush(ctx context.Context, lane int, from store.LogMark) (rows int, mark store.LogMark, known bool, err error) {
-	batch := store.LogBatch{Stream: StreamKey(lane), From: from.Position, To: from.Position, Fence: from.Fence}
-	bytes, err := f.read(ctx, lane, &batch, "+", f.opts.BatchRows)
+	batch := f.newBatch()
+	defer f.reuse(batch)
+	batch.Stream, batch.From, batch.To, batch.Fence = StreamKey(lane), from.Position, from.Position, from.Fence
+	bytes, err := f.read(ctx, lane, batch, "+", f.opts.BatchRows)
 	if err != nil || batch.To == from.Position {
 		return 0, from, true, err
 	}
-	applied, err := f.opts.Store.WriteLog(ctx, batch)
+	applied, err := f.opts.Store.WriteLog(ctx, *batch)
 	if err != nil || !applied {
 		return 0, from, false, err
 	}
 	rows = batch.Rows()
 	f.rows.Add(int64(rows))
-	return rows, store.LogMark{Position: batch.To, Fence: from.Fence}, true, f.forget(ctx, lane, &batch, bytes)
+	return rows, store.LogMark{Position: batch.To, Fence: from.Fence}, true, f.forget(ctx, lane, batch, bytes)
+}
+
+// newBatch is an empty batch, with the memory of one that was written if there
+// is one.
+func (f *Flusher) newBatch() *store.LogBatch {
+	if batch, ok := f.room.Get().(*store.LogBatch); ok {
+		return batch
+	}
+	return &store.LogBatch{}
+}
+
+// reuse keeps the memory of a batch that nobody reads any more.
+func (f *Flusher) reuse(batch *store.LogBatch) {
+	clear(batch.Runs)
+	clear(batch.Steps)
+	clear(batch.ProxyCalls)
+	f.room.Put(&store.LogBatch{Runs: batch.Runs[:0], Steps: batch.Steps[:0], ProxyCalls: batch.ProxyCalls[:0]})
 }
 
 // unknownPosition as From lets forget count the bytes itself.

@@ -145,7 +145,7 @@ func TestRoutesAreDescribed(t *testing.T) {
 	described := map[string]bool{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z]+) ([^`]*)` ").FindAllStringSubmatch(string(page), -1) {
 		path := strings.ReplaceAll(m[2], "…", "/v1/projects/{project}")
-		for _, kind := range []string{"workflows", "secrets", "integrations"} {
+		for _, kind := range []string{"workflows", "secrets", "integrations", "destinations"} {
 			described[m[1]+" "+strings.ReplaceAll(path, "{kind}", kind)] = true
 		}
 	}

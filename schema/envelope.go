@@ -20,13 +20,15 @@ const (
 	KindSecret   Kind = "Secret"
 	// KindIntegration is a third-party API.
 	KindIntegration Kind = "Integration"
+	// KindDestination is where failure events go.
+	KindDestination Kind = "Destination"
 	// KindWorkflowTest is a kind of documents that the server does not keep.
 	KindWorkflowTest Kind = "WorkflowTest"
 )
 
 // Kinds lists every kind in the order in which apply writes them: what others
 // refer to comes first.
-var Kinds = []Kind{KindSecret, KindIntegration, KindWorkflow}
+var Kinds = []Kind{KindSecret, KindIntegration, KindWorkflow, KindDestination}
 
 // DocumentKinds lists every kind that a document may be of: those that the
 // server keeps, and the tests of them.
@@ -46,6 +48,8 @@ func (k Kind) Path() string {
 		return "secrets"
 	case KindIntegration:
 		return "integrations"
+	case KindDestination:
+		return "destinations"
 	case KindWorkflowTest:
 		return "workflowtests"
 	}
@@ -61,6 +65,8 @@ func (k Kind) Singular() string {
 		return "secret"
 	case KindIntegration:
 		return "integration"
+	case KindDestination:
+		return "destination"
 	case KindWorkflowTest:
 		return "workflowtest"
 	}

@@ -99,6 +99,7 @@ type missing struct{}
 var specTypes = map[schema.Kind]reflect.Type{
 	schema.KindWorkflow:    reflect.TypeFor[schema.WorkflowSpec](),
 	schema.KindIntegration: reflect.TypeFor[schema.IntegrationSpec](),
+	schema.KindDestination: reflect.TypeFor[schema.DestinationSpec](),
 	schema.KindSecret:      reflect.TypeFor[schema.SecretSpec](),
 }
 

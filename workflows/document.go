@@ -20,12 +20,13 @@ type Source struct {
 // Document is one parsed, strictly decoded resource with its positions.
 type Document struct {
 	Resource schema.Resource
-	// Workflow, Secret or Test is the decoded spec, by the kind; an Integration is
-	// compiled already.
+	// Workflow, Secret or Test is the decoded spec, by the kind; an Integration and
+	// a Destination are compiled already.
 	Workflow    *schema.WorkflowSpec
 	Secret      *schema.SecretSpec
 	Test        *schema.WorkflowTestSpec
 	Integration *Integration
+	Destination *Destination
 	// File and Line are where the document begins.
 	File string
 	Line int
@@ -233,6 +234,14 @@ func (d *Document) decodeSpec(dec *decoder, spec, kind *node) {
 		if !dec.full {
 			c := newCompiler(d.Resource.Metadata.Name, nil, d)
 			d.Integration = c.integration(integration)
+			dec.diags = append(dec.diags, c.diags...)
+		}
+	case schema.KindDestination:
+		destination := &schema.DestinationSpec{}
+		canonical = dec.into(spec, reflect.ValueOf(destination).Elem(), specPath, 1)
+		if !dec.full {
+			c := newCompiler(d.Resource.Metadata.Name, nil, d)
+			d.Destination = c.destination(destination)
 			dec.diags = append(dec.diags, c.diags...)
 		}
 	case schema.KindWorkflowTest:

@@ -22,6 +22,7 @@ const stopWithin = 40 * time.Second
 type devOptions struct {
 	listen, farSide, data string
 	context               string
+	mail                  mailFlags
 	telemetry             telemetryFlags
 	log                   logFlags
 }
@@ -44,6 +45,7 @@ func newDev() *cobra.Command {
 	f.StringVar(&o.farSide, "far-side", "127.0.0.1:7421", "address of the API to call; empty starts none")
 	f.StringVar(&o.data, "data", "./.paragon", "directory of the data")
 	f.StringVar(&o.context, "write-context", "dev", "name of the paragonctl context to write; empty writes none")
+	o.mail.add(cmd)
 	o.telemetry.add(cmd)
 	o.log.add(cmd)
 	return cmd
@@ -54,6 +56,10 @@ func (o *devOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	mail, err := o.mail.mail()
+	if err != nil {
+		return usageError{err}
+	}
 	ctx := cmd.Context()
 	seen, err := o.telemetry.start(ctx, "dev", log)
 	if err != nil {
@@ -62,7 +68,7 @@ func (o *devOptions) run(cmd *cobra.Command) (err error) {
 	defer func() { err = errors.Join(err, seen.stop(ctx)) }()
 	started := time.Now()
 	dev, err := daemon.StartDev(ctx, daemon.DevOptions{
-		Dir: o.data, Listen: o.listen, FarSide: o.farSide, Version: buildinfo.Read("dev"), Tracer: seen.tracer, Log: log,
+		Dir: o.data, Listen: o.listen, FarSide: o.farSide, Version: buildinfo.Read("dev"), Mail: mail, Tracer: seen.tracer, Log: log,
 	})
 	if err != nil {
 		return err

@@ -36,6 +36,7 @@ type serveOptions struct {
 	rate                           int
 	keep                           []string
 	oidc                           oidcFlags
+	mail                           mailFlags
 	tls                            tlsFlags
 	telemetry                      telemetryFlags
 	log                            logFlags
@@ -73,6 +74,7 @@ func newServe() *cobra.Command {
 	f.BoolVar(&o.allowLoopback, "allow-loopback", false, "let requests reach this machine's loopback addresses")
 	f.BoolVar(&o.strict, "strict", false, "refuse to start where a start-up check fails: a Redis that may lose jobs, clocks apart, an old server")
 	o.oidc.add(cmd)
+	o.mail.add(cmd)
 	o.tls.add(cmd)
 	o.telemetry.add(cmd)
 	o.log.add(cmd)
@@ -159,6 +161,9 @@ func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
 		return opts, usageError{err}
 	}
 	if opts.Identity, err = o.oidc.provider(); err != nil {
+		return opts, usageError{err}
+	}
+	if opts.Mail, err = o.mail.mail(); err != nil {
 		return opts, usageError{err}
 	}
 	if opts.Keyring, err = seal.LoadKeyring(seal.Source{File: o.keyFile}); err != nil {

@@ -21,7 +21,7 @@ func main() {
 }
 
 // pages are those with generated parts.
-var pages = []string{"language.md", "testing.md", "metrics.md", "connect.md"}
+var pages = []string{"language.md", "testing.md", "metrics.md", "connect.md", "destinations.md"}
 
 // run writes the tables of the pages in a directory anew.
 func run(dir string) error {

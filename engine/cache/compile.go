@@ -38,3 +38,15 @@ func compileIntegration(name string, e resourceEntry, doc document) *Integration
 	i.Integration = compiled
 	return i
 }
+
+// compileDestination makes the destination of a stored spec.
+func compileDestination(name string, e resourceEntry, doc document) *Destination {
+	d := &Destination{Destination: &workflows.Destination{Name: name}, Revision: e.revision, digest: e.digest}
+	compiled, err := workflows.CompileDestination(name, doc.Spec)
+	if err != nil {
+		d.Broken = err
+		return d
+	}
+	d.Destination = compiled
+	return d
+}

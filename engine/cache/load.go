@@ -178,6 +178,13 @@ func (c *Cache) build(ctx context.Context, snap *snapshot, h head, index map[str
 					"integration", w.ref.Name, "revision", w.entry.revision, "error", made.Broken)
 			}
 			b.project(w.project).integrations[w.ref.Name] = made
+		case schema.KindDestination:
+			made := compileDestination(w.ref.Name, w.entry, documents[i])
+			if made.Broken != nil {
+				c.log.ErrorContext(ctx, "destination does not compile in this version", "project", w.project,
+					"destination", w.ref.Name, "revision", w.entry.revision, "error", made.Broken)
+			}
+			b.project(w.project).destinations[w.ref.Name] = made
 		case schema.KindSecret:
 			c.setSecret(ctx, b.project(w.project), w, documents[i])
 		}

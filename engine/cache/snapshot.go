@@ -35,6 +35,7 @@ type Project struct {
 	dataKey      *seal.DataKey
 	workflows    map[string]*Workflow
 	integrations map[string]*Integration
+	destinations map[string]*Destination
 	secrets      map[string]secret
 	keys         map[[32]byte]*Key
 	redactor     func() *seal.Redactor
@@ -59,6 +60,18 @@ type Workflow struct {
 type Integration struct {
 	// Integration is never nil. Of a broken one it has the name only.
 	*workflows.Integration
+	Revision int64
+	// Broken says why it does not compile in this version of the program; nil
+	// when it does.
+	Broken error
+
+	digest string
+}
+
+// Destination is the current revision of a destination, compiled.
+type Destination struct {
+	// Destination is never nil. Of a broken one it has the name only.
+	*workflows.Destination
 	Revision int64
 	// Broken says why it does not compile in this version of the program; nil
 	// when it does.
@@ -130,6 +143,30 @@ func (p *Project) Integrations() []*Integration {
 	return slices.SortedFunc(maps.Values(p.integrations), func(a, b *Integration) int { return cmp.Compare(a.Name, b.Name) })
 }
 
+// Destination returns the current revision of a destination, nil for an unknown
+// one.
+func (p *Project) Destination(name string) *Destination { return p.destinations[name] }
+
+// Destinations returns the current revisions of all destinations, by name.
+func (p *Project) Destinations() []*Destination {
+	return slices.SortedFunc(maps.Values(p.destinations), func(a, b *Destination) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// HasDestinations tells whether the project has any: where not, nobody asks for
+// failure events.
+func (p *Project) HasDestinations() bool { return p != nil && len(p.destinations) > 0 }
+
+// Wants tells whether any of the destinations is told of an event of a subject;
+// see workflows.Destination.
+func (p *Project) Wants(event, subject string, labels map[string]string) bool {
+	for _, d := range p.destinations {
+		if d.Wants(event, subject, labels) {
+			return true
+		}
+	}
+	return false
+}
+
 // Secret returns the plaintext of a secret; false when there is none, or when
 // it can't be opened with the master key of this process.
 func (p *Project) Secret(name string) (string, bool) {
@@ -165,10 +202,12 @@ func (b *builder) project(name string) *Project {
 	if p := b.fresh[name]; p != nil {
 		return p
 	}
-	p := &Project{Name: name, workflows: map[string]*Workflow{}, integrations: map[string]*Integration{}, secrets: map[string]secret{}, keys: map[[32]byte]*Key{}}
+	p := &Project{Name: name, workflows: map[string]*Workflow{}, integrations: map[string]*Integration{},
+		destinations: map[string]*Destination{}, secrets: map[string]secret{}, keys: map[[32]byte]*Key{}}
 	if old := b.next.projects[name]; old != nil {
 		p.Settings, p.wrapped, p.dataKey = old.Settings, old.wrapped, old.dataKey
 		p.workflows, p.integrations = maps.Clone(old.workflows), maps.Clone(old.integrations)
+		p.destinations = maps.Clone(old.destinations)
 		p.secrets, p.keys = maps.Clone(old.secrets), maps.Clone(old.keys)
 	}
 	b.fresh[name], b.next.projects[name] = p, p
@@ -222,6 +261,10 @@ func (p *Project) entry(id schema.Ref) (resourceEntry, bool) {
 		if i := p.integrations[id.Name]; i != nil {
 			return resourceEntry{i.Revision, i.digest}, true
 		}
+	case schema.KindDestination:
+		if d := p.destinations[id.Name]; d != nil {
+			return resourceEntry{d.Revision, d.digest}, true
+		}
 	case schema.KindSecret:
 		s, ok := p.secrets[id.Name]
 		return s.entry, ok
@@ -236,6 +279,8 @@ func (p *Project) remove(id schema.Ref) {
 		delete(p.workflows, id.Name)
 	case schema.KindIntegration:
 		delete(p.integrations, id.Name)
+	case schema.KindDestination:
+		delete(p.destinations, id.Name)
 	case schema.KindSecret:
 		p.secrets[id.Name] = p.secrets[id.Name].replaced(secret{})
 	}
@@ -249,6 +294,9 @@ func (p *Project) refs() []schema.Ref {
 	}
 	for name := range p.integrations {
 		out = append(out, schema.Ref{Kind: schema.KindIntegration, Name: name})
+	}
+	for name := range p.destinations {
+		out = append(out, schema.Ref{Kind: schema.KindDestination, Name: name})
 	}
 	for name := range p.secrets {
 		out = append(out, schema.Ref{Kind: schema.KindSecret, Name: name})

@@ -16,9 +16,10 @@ type document struct {
 	// File and Line say where it begins.
 	File string
 	Line int
-	// Workflow and Integration are compiled, nil for another kind.
+	// Workflow, Integration and Destination are compiled, nil for another kind.
 	Workflow    *workflows.Workflow
 	Integration *workflows.Integration
+	Destination *workflows.Destination
 }
 
 // parse reads the documents of the files and compiles the workflows. The
@@ -36,7 +37,7 @@ func parse(files []api.File) ([]document, []schema.Diagnostic) {
 		if p.Resource.Kind.Local() {
 			continue // a test beside its workflow in one file
 		}
-		doc := document{Resource: p.Resource, File: p.File, Line: p.Line, Integration: p.Integration}
+		doc := document{Resource: p.Resource, File: p.File, Line: p.Line, Integration: p.Integration, Destination: p.Destination}
 		if p.Resource.Kind == schema.KindWorkflow {
 			compiled, more := p.Compile()
 			doc.Workflow = compiled
@@ -61,6 +62,8 @@ func documentOf(r store.Resource) (doc document, err error) {
 		doc.Workflow, err = compile(r)
 	case schema.KindIntegration:
 		doc.Integration, err = workflows.CompileIntegration(r.Metadata.Name, r.Spec)
+	case schema.KindDestination:
+		doc.Destination, err = workflows.CompileDestination(r.Metadata.Name, r.Spec)
 	}
 	if err != nil {
 		return doc, invalid(fmt.Sprintf("revision %d of %s does not compile any more: %v", r.Revision, ref(r), err), nil)

@@ -37,6 +37,8 @@ func (a *application) checkReferences(ctx context.Context, deletions []store.Res
 			if err = k.checkIntegration(ctx, d); err == nil {
 				err = k.checkSettings(ctx, d)
 			}
+		case d.Destination != nil:
+			err = k.checkDestination(ctx, d)
 		}
 		if err != nil {
 			return err
@@ -156,6 +158,27 @@ func (k *known) checkIntegration(ctx context.Context, d *document) error {
 	return err
 }
 
+// checkDestination warns of secrets and workflows that are not there.
+func (k *known) checkDestination(ctx context.Context, d *document) error {
+	absent, err := k.missing(ctx, d.Destination.Secrets)
+	if err != nil {
+		return err
+	}
+	for _, name := range absent {
+		k.warn(d, "missing-secret", "set it with: paragonctl secret set "+name, "secret %s does not exist; nothing can be sent to the destination", name)
+	}
+	for _, name := range d.Destination.Workflows() {
+		ok, err := k.exists(ctx, schema.Ref{Kind: schema.KindWorkflow, Name: name})
+		if err != nil {
+			return err
+		}
+		if !ok {
+			k.warn(d, "unknown-workflow", "", "workflow %s does not exist; nothing of it is told", name)
+		}
+	}
+	return nil
+}
+
 // checkStored warns of an integration of the project that a workflow uses and
 // that has no client there: a set that is promoted finds the integration, but
 // not what it needs.
@@ -195,9 +218,9 @@ func namesOf(refs []schema.Ref) string {
 // usersOf lists the stored resources that use another one.
 func usersOf(ctx context.Context, tx store.ConfigTx, id schema.Ref) ([]schema.Ref, error) {
 	var users []schema.Ref
-	for _, kind := range []schema.Kind{schema.KindWorkflow, schema.KindIntegration} {
-		if kind == schema.KindIntegration && id.Kind != schema.KindSecret {
-			continue // an integration uses secrets alone
+	for _, kind := range []schema.Kind{schema.KindWorkflow, schema.KindIntegration, schema.KindDestination} {
+		if kind != schema.KindWorkflow && id.Kind != schema.KindSecret {
+			continue // they use secrets alone
 		}
 		list, err := tx.Resources(ctx, kind)
 		if err != nil {
@@ -218,6 +241,9 @@ func uses(r store.Resource, id schema.Ref) bool {
 	case r.Kind == schema.KindIntegration:
 		i, err := workflows.CompileIntegration(r.Metadata.Name, r.Spec)
 		return err == nil && slices.Contains(i.Secrets, id.Name)
+	case r.Kind == schema.KindDestination:
+		d, err := workflows.CompileDestination(r.Metadata.Name, r.Spec)
+		return err == nil && slices.Contains(d.Secrets, id.Name)
 	case id.Kind == schema.KindSecret:
 		w, err := compile(r)
 		return err == nil && slices.Contains(w.Secrets, id.Name)

@@ -20,6 +20,7 @@ import (
 	"paragon/engine/connect"
 	"paragon/engine/connect/enrol"
 	"paragon/engine/connect/users"
+	"paragon/engine/destination"
 	"paragon/engine/execution"
 	"paragon/engine/httpapi"
 	"paragon/engine/identity"
@@ -81,6 +82,9 @@ type Options struct {
 	Limits httpapi.Limits
 	// Outbound are the limits of what leaves.
 	Outbound outbound.Settings
+	// Mail is the mail server by which destinations get e-mail; it is for the
+	// role scheduler.
+	Mail destination.Mail
 	// Performers replace those of steps.New, by kind: for benchmarks.
 	Performers map[workflows.StepKind]steps.Performer
 	Version    api.Version
@@ -120,6 +124,8 @@ type Daemon struct {
 	cron      *schedule.Scheduler
 	worker    *execution.Worker
 	outbound  *exchange.Client
+	sender    *sending
+	told      *destination.Service
 	connect   *connect.Connect
 	proxy     *proxying
 	sandbox   *function.Sandbox
@@ -213,7 +219,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		}
 		svc := execution.NewService(execution.ServiceOptions{
 			Redis: o.Redis, Lanes: o.Lanes, Config: d.cache, Queue: d.queue, Store: runs, Steering: steering,
-			Users: d.enrolled, AlwaysDurable: o.Durable, Settle: d.settle(), Payloads: o.Payloads, LogLimit: o.LogLimit, Now: o.Now, Tracer: o.Tracer, Log: d.log,
+			Users: d.enrolled, Paused: d.paused, AlwaysDurable: o.Durable, Settle: d.settle(), Payloads: o.Payloads, LogLimit: o.LogLimit, Now: o.Now, Tracer: o.Tracer, Log: d.log,
 		})
 		if err := svc.Start(ctx); err != nil {
 			return fmt.Errorf("start the run service: %w", err)
@@ -234,6 +240,8 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		d.numbers = stats.NewView(stats.NewReader(o.Redis), stats.Sources{Queues: d.service.Queues, Workers: d.service.Workers, Glance: d.service.Glance}, nil)
 		d.looker = stats.NewLooker(o.Redis, d.numbers, d.log)
 		d.looker.Start(ctx)
+		d.told = destination.NewService(destination.ServiceOptions{Redis: o.Redis, Config: d.cache, Store: o.Store, Now: o.Now, Log: d.log})
+		d.told.Start(ctx)
 	}
 	if d.has(RoleFlusher) {
 		if err := d.flusher.Start(ctx); err != nil {
@@ -255,6 +263,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 			return fmt.Errorf("start the cron scheduler: %w", err)
 		}
 		d.cron = s
+		d.startSender(ctx)
 	}
 	if d.has(RoleWorker) {
 		return d.startWorker(ctx)
@@ -325,6 +334,7 @@ func (d *Daemon) handler() (*http.Server, error) {
 		o.Users, o.Book, o.Enrol = d.users, d.book, d.enrol
 		o.Proxy, o.ProxyCalls = d.proxy.Proxy, d.opts.Store
 		o.Stats = d.numbers
+		o.Destinations = d.told
 	}
 	server, err := httpapi.New(o)
 	if err != nil {
@@ -369,6 +379,9 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	if d.cron != nil {
 		step("cron", d.cron.Stop(ctx))
 	}
+	if d.sender != nil {
+		step("sending to destinations", d.sender.stop(ctx))
+	}
 	if d.keeper != nil {
 		step("the keeper", d.keeper.Stop(ctx))
 	}
@@ -391,6 +404,9 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	}
 	if d.operator != nil {
 		d.operator.Stop()
+	}
+	if d.told != nil {
+		d.told.Stop()
 	}
 	if d.roller != nil {
 		d.roller.Stop()

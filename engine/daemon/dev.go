@@ -11,6 +11,7 @@ import (
 
 	"paragon/engine/config"
 	"paragon/engine/daemon/embedded"
+	"paragon/engine/destination"
 	"paragon/engine/outbound"
 	"paragon/engine/payload"
 	"paragon/engine/queue"
@@ -29,6 +30,8 @@ type DevOptions struct {
 	// FarSide leaves it out.
 	Listen, FarSide string
 	Version         api.Version
+	// Mail is as in Options.
+	Mail destination.Mail
 	// Tracer is as in Options.
 	Tracer *tracing.Tracer
 	Log    *slog.Logger
@@ -69,7 +72,7 @@ func StartDev(ctx context.Context, opts DevOptions) (dev *Dev, err error) {
 	}
 	dev.closers = append(dev.closers, func() error { return ignoreClosed(ln.Close()) })
 	o := Options{
-		Roles: AllRoles, Listener: ln, Durable: true, Version: opts.Version, Tracer: opts.Tracer, Log: opts.Log,
+		Roles: AllRoles, Listener: ln, Durable: true, Version: opts.Version, Mail: opts.Mail, Tracer: opts.Tracer, Log: opts.Log,
 		Outbound: outbound.Settings{AllowLoopback: true},
 	}
 	if o.Keyring, err = seal.LoadKeyring(seal.Source{File: filepath.Join(opts.Dir, "master.key"), Generate: true}); err != nil {

@@ -12,7 +12,9 @@ import (
 	"paragon/engine/connect/enrol"
 	"paragon/engine/connect/users"
 	"paragon/engine/execution"
+	"paragon/engine/notice"
 	"paragon/engine/outbound"
+	"paragon/schema"
 )
 
 // startUsers starts what knows the product's users: every role reads them and
@@ -68,6 +70,13 @@ func (d *Daemon) credentialFailed(ctx context.Context, f users.Failure) error {
 	})
 	if err != nil {
 		return err
+	}
+	if p := d.cache.Project(f.Project); p.HasDestinations() {
+		err := notice.Note(ctx, d.opts.Redis, notice.Notice{Project: f.Project, Event: schema.EventCredentialInvalid, Subject: f.Integration,
+			Example: notice.Example{At: f.At, Message: f.Reason, Details: map[string]string{"user": f.User, "account": f.Account}}})
+		if err != nil {
+			return err
+		}
 	}
 	_, err = d.service.Publish(ctx, execution.Event{Project: f.Project, Name: credentialInvalid, ID: f.ID, Data: data, Actor: "paragond"})
 	return err

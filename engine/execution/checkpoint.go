@@ -179,6 +179,11 @@ func (s *segment) finish(end *interpret.End) error {
 		run.Error = s.redactError(run.Error)
 	}
 	on := way{kind: wayEnd, state: run.Status, limited: s.state.limited}
+	if run.Status == schema.RunFailed {
+		if on.group, on.example, err = s.failure(run); err != nil {
+			return err
+		}
+	}
 	if by := s.state.start.Caller; by != nil {
 		if on.tell, err = s.untoldOf(by, run, sealed); err != nil {
 			return err

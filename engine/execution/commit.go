@@ -43,6 +43,9 @@ type way struct {
 	tell  string           // of an end: what the caller is still to be told
 	// limited is set for an end of a run that may hold a place under a limit.
 	limited bool
+	// group and example, of a failure that somebody is told of, are counted with
+	// the end (engine/notice).
+	group, example string
 }
 
 type wayKind string
@@ -53,6 +56,9 @@ const (
 	wayRelease wayKind = "release"
 	wayEnd     wayKind = "end"
 )
+
+// wayFail is the word of an end that is counted as a failure, too.
+var wayFail wayKind = "fail"
 
 // The codes of commit.lua.
 const (
@@ -114,7 +120,11 @@ func (c *commit) appendTo(args []any) []any {
 		f := &c.fields[i]
 		args = append(args, &f.name, &f.value, &f.logKey, &f.logValue)
 	}
-	args = append(args, (*string)(&c.way.kind))
+	word := &c.way.kind
+	if c.way.group != "" {
+		word = &wayFail
+	}
+	args = append(args, (*string)(word))
 	switch c.way.kind {
 	case wayPark:
 		// Rounded up: a timer is never early.
@@ -125,6 +135,9 @@ func (c *commit) appendTo(args []any) []any {
 			limited = "1"
 		}
 		args = append(args, (*string)(&c.way.state), &c.way.tell, limited)
+		if c.way.group != "" {
+			args = append(args, &c.way.group, &c.way.example)
+		}
 	}
 	return args
 }

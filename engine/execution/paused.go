@@ -86,7 +86,18 @@ func (s *Service) PauseWorkflow(ctx context.Context, project, name, actor string
 	if err := s.opts.Steering.PutPause(ctx, p); err != nil {
 		return storeError(err, "")
 	}
-	return s.applyPause(ctx, p)
+	return s.pause(ctx, p)
+}
+
+// pause applies a pause and tells of it.
+func (s *Service) pause(ctx context.Context, p store.Pause) error {
+	if err := s.applyPause(ctx, p); err != nil {
+		return err
+	}
+	if s.opts.Paused != nil {
+		s.opts.Paused(ctx, p)
+	}
+	return nil
 }
 
 // ResumeWorkflow ends PauseWorkflow: the held runs are queued. To resume what
@@ -176,7 +187,7 @@ func (s *Service) PauseQueue(ctx context.Context, name, actor string) error {
 	if err := s.opts.Steering.PutPause(ctx, p); err != nil {
 		return storeError(err, "")
 	}
-	return s.applyPause(ctx, p)
+	return s.pause(ctx, p)
 }
 
 // ResumeQueue ends PauseQueue.

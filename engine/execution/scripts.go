@@ -4,6 +4,8 @@ import (
 	_ "embed"
 
 	"github.com/redis/go-redis/v9"
+
+	"paragon/engine/notice"
 )
 
 // The scripts are the only writers of runs in Redis. Each touches keys of one
@@ -42,7 +44,7 @@ var (
 var (
 	acceptScript   = redis.NewScript(readySource + limitsSource + acceptSource)
 	claimScript    = redis.NewScript(claimSource)
-	commitScript   = redis.NewScript(readySource + limitsSource + commitSource)
+	commitScript   = redis.NewScript(readySource + limitsSource + notice.Lua + commitSource)
 	signalScript   = redis.NewScript(readySource + signalSource)
 	wakeScript     = redis.NewScript(readySource + limitsSource + wakeSource)
 	reapScript     = redis.NewScript(readySource + reapSource)

@@ -34,6 +34,8 @@ type ServiceOptions struct {
 	// Settle, when set, returns once the store has a lane's log: no run is shown
 	// as ended before its end is there.
 	Settle func(ctx context.Context, lane int) error
+	// Paused, when set, is told of each pause of a workflow or queue.
+	Paused func(ctx context.Context, p store.Pause)
 	// LogLimit is how many bytes of log may wait for the store before no run
 	// is accepted any more; 0: no limit.
 	LogLimit int64

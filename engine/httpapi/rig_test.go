@@ -221,6 +221,7 @@ type rig struct {
 	drain   atomic.Bool
 	checks  []Check
 	proxy   fakeProxy
+	told    fakeDestinations
 }
 
 func newRig(t testing.TB) *rig {
@@ -284,7 +285,7 @@ func newRig(t testing.TB) *rig {
 	if err := r.users.Reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
-	r.server, err = New(Options{Cache: r.cache, Config: r.config, Users: r.users, Book: r.book, Enrol: r.enrol, Runs: r.runs, Fleet: &r.fleet, Stats: r.stats, Proxy: &r.proxy, ProxyCalls: db, Now: func() time.Time { return r.now },
+	r.server, err = New(Options{Cache: r.cache, Config: r.config, Users: r.users, Book: r.book, Enrol: r.enrol, Runs: r.runs, Fleet: &r.fleet, Stats: r.stats, Proxy: &r.proxy, ProxyCalls: db, Destinations: &r.told, Now: func() time.Time { return r.now },
 		Log: slog.New(slog.NewTextHandler(r.log, nil)), Version: api.Version{Version: "v0", Go: "go", Mode: "dev"},
 		Limits: Limits{Body: 10_000}, Draining: r.drain.Load,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "paragon_up 1\n") }),

@@ -137,6 +137,9 @@ type Options struct {
 	// routes out.
 	Proxy      Proxy
 	ProxyCalls ProxyCalls
+	// Destinations tells how sending to destinations goes; nil leaves its routes
+	// out.
+	Destinations Destinations
 	// Checks are what /readyz asks.
 	Checks []Check
 	// Draining tells that the process is about to stop; /readyz then says so,

@@ -52,6 +52,9 @@ var weakest = map[string]string{
 	"listSecretRevisions": "viewer", "rollbackSecret": "developer",
 	"listIntegrations": "viewer", "getIntegration": "viewer", "putIntegration": "developer", "deleteIntegration": "developer",
 	"listIntegrationRevisions": "viewer", "rollbackIntegration": "developer", "compareIntegrationRevisions": "viewer",
+	"listDestinations": "viewer", "getDestination": "viewer", "putDestination": "developer", "deleteDestination": "developer",
+	"listDestinationRevisions": "viewer", "rollbackDestination": "developer", "compareDestinationRevisions": "viewer",
+	"listDestinationStatus": "viewer", "getDestinationStatus": "viewer", "listDeliveries": "viewer", "resumeDestination": "operator", "testDestination": "operator",
 }
 
 func TestRolesAndRoutes(t *testing.T) {

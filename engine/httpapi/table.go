@@ -47,6 +47,7 @@ func (s *Server) table() []route {
 	list = append(list, s.userRoutes()...)
 	list = append(list, s.credentialRoutes()...)
 	list = append(list, s.userWorkflowRoutes()...)
+	list = append(list, s.destinationRoutes()...)
 	for _, kind := range schema.Kinds {
 		list = append(list, s.kindRoutes(kind)...)
 	}

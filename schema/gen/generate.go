@@ -15,6 +15,7 @@ var kinds = []kind{
 	{"Workflow", "WorkflowSpec", "workflow.json"},
 	{"Secret", "SecretSpec", "secret.json"},
 	{"Integration", "IntegrationSpec", "integration.json"},
+	{"Destination", "DestinationSpec", "destination.json"},
 	{"WorkflowTest", "WorkflowTestSpec", "workflowtest.json"},
 }
 

@@ -79,6 +79,10 @@ func (o *DescribeOptions) run(ctx context.Context) error {
 		all.Runs = runs.Items
 	case schema.KindIntegration:
 		d.integration(r)
+	case schema.KindDestination:
+		if all.Sending, err = d.destination(ctx, o.env, client, r); err != nil {
+			return err
+		}
 	case schema.KindSecret:
 		var spec schema.SecretSpec
 		if err := json.Unmarshal(r.Spec, &spec); err == nil {
@@ -97,6 +101,8 @@ type described struct {
 	*api.StoredResource
 	// Runs are the latest of a workflow.
 	Runs []schema.Run `json:"runs,omitempty"`
+	// Sending is how sending to a destination goes.
+	Sending *api.DestinationStatus `json:"sending,omitempty"`
 }
 
 // description builds the text.

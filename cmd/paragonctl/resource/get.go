@@ -33,7 +33,7 @@ func NewGet(env *command.Env) *cobra.Command {
 		Example: `  paragonctl get workflows
   paragonctl get workflow lead-sync -o yaml
   paragonctl get workflows --jq '.items[].metadata.name'`,
-		Args:              command.Args(1, -1, "a kind: workflow, integration or secret"),
+		Args:              command.Args(1, -1, "a kind: workflow, integration, destination or secret"),
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.parse(args); err != nil {

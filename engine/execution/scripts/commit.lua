@@ -13,7 +13,7 @@
 --          value or '' for value), then
 --          the way on: 'go' | 'park', wake (ms), signals seen | 'release' |
 --          'end', state, what its caller is still to be told or '', '1' when a
---          limit gave it a place
+--          limit gave it a place | 'fail', as 'end', group and example of a notice
 -- returns  a list with, for each commit, 0: refused, another worker has the
 --          run; 1: done; 2: not parked, since signals came that the worker has
 --          not seen; then a list with id and queue of each run that got the
@@ -42,6 +42,8 @@ for n = 1, commits do
   local first = i + 3
   i = first + 4 * fields
   local way, a, b, limited = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local group, example
+  if way == 'fail' then way, group, example, i = 'end', ARGV[i + 4], ARGV[i + 5], i + 2 end
   if way == 'park' then i = i + 3 elseif way == 'end' then i = i + 4 else i = i + 1 end
 
   local key = prefix .. 'run:' .. id
@@ -76,6 +78,7 @@ for n = 1, commits do
     if way == 'end' then
       set[#set + 1], set[#set + 2] = 'st', a
       told[#told + 1] = id
+      if group then note(prefix, group, now, example) end
       if b ~= '' then redis.call('HSET', prefix .. 'untold', id, b) end
       if limited == '1' then
         local limit = redis.call('HMGET', key, 'lk', 'ln')

@@ -44,6 +44,7 @@ type Server struct {
 
 	operations []*api.Operation
 	product    productUsers
+	resumed    map[string]bool // destinations
 }
 
 // Start starts a server. Close ends it.
@@ -104,6 +105,9 @@ func Start() *Server {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
 	}
 	for pattern, handle := range s.steering(project) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
+	}
+	for pattern, handle := range s.destinationRoutes(project) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
 	}
 	for pattern, handle := range s.userRoutes(project) {

@@ -50,6 +50,8 @@ func InOrder(r schema.Resource) json.RawMessage {
 		return inOrder[schema.SecretSpec](r.Spec)
 	case schema.KindIntegration:
 		return inOrder[schema.IntegrationSpec](r.Spec)
+	case schema.KindDestination:
+		return inOrder[schema.DestinationSpec](r.Spec)
 	}
 	return r.Spec
 }

@@ -31,7 +31,8 @@ type Client interface {
 	CancelOperation(ctx context.Context, id string) (*api.Operation, error)
 
 	Stats(context.Context, api.StatsQuery) (*api.Stats, error)
-	// StreamStats calls each when a second has ended, until the stream ends.
+	// StreamStats calls each when a second or a half has ended, until the stream
+	// ends.
 	StreamStats(ctx context.Context, q api.StatsQuery, each func(*api.Stats) error) error
 
 	Queues(context.Context) (*api.List[api.Queue], error)

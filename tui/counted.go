@@ -17,7 +17,7 @@ type workflowRow struct {
 	api.StatsNumbers
 	// trend is how many runs ended, by parts of the time; nil: none did.
 	trend []float64
-	// rate is runs a second that ended, of the newest second.
+	// rate is runs a second that ended, of about the newest second, to sort by.
 	rate float64
 }
 
@@ -29,8 +29,7 @@ func (w *workflowRow) count(a *App, s *api.SeriesStats) {
 	for _, n := range s.Trend {
 		w.trend = append(w.trend, float64(n))
 	}
-	now := a.live.now(s.Name)
-	w.rate = float64(now.Ended())
+	w.rate = a.live.rate(s.Name)
 }
 
 // workflowRows are the workflows of which something was counted.
@@ -52,7 +51,7 @@ func countedColumns() []column[workflowRow] {
 	return []column[workflowRow]{
 		{title: "workflow", width: 14, grow: true, text: func(_ *App, w workflowRow) string { return cell.Safe(w.name()) },
 			compare: func(x, y workflowRow) int { return cmp.Compare(x.name(), y.name()) }},
-		{title: "runs/s", width: 7, drop: 3, right: true, text: func(_ *App, w workflowRow) string { return plot.Number(w.rate) },
+		{title: "runs/s", width: 7, drop: 3, right: true, text: func(a *App, w workflowRow) string { return plot.Number(a.live.rate(w.name())) },
 			compare: func(x, y workflowRow) int { return cmp.Compare(x.rate, y.rate) }},
 		{title: "runs", width: 9, right: true, text: func(_ *App, w workflowRow) string { return count(w.Ended()) },
 			compare: func(x, y workflowRow) int { return cmp.Compare(x.Ended(), y.Ended()) }},
@@ -197,7 +196,7 @@ func timeCeiling(v float64) float64 {
 }
 
 // callsOf is the plot of the calls to integrations.
-func callsOf(s *api.Stats, live *api.Stats, window string) metric {
+func callsOf(s *api.Stats, live *live, window string) metric {
 	var sum []float64
 	for _, integration := range s.Integrations {
 		sum = append(sum, make([]float64, max(len(integration.Trend)-len(sum), 0))...)
@@ -210,15 +209,20 @@ func callsOf(s *api.Stats, live *api.Stats, window string) metric {
 		sum[i] /= part
 	}
 	line := series{role: theme.First, values: sum, now: math.NaN()}
-	if live == nil {
-		live = s
+	events, seconds := live.newest()
+	if len(events) == 0 {
+		events, seconds = []*api.Stats{s}, s.To.Sub(s.From).Seconds()
 	}
 	var calls, failed int64
-	for _, integration := range live.Integrations {
-		calls += integration.Ended()
-		failed += integration.Failed
+	for _, event := range events {
+		for _, integration := range event.Integrations {
+			calls += integration.Ended()
+			failed += integration.Failed
+		}
 	}
-	line.now = float64(calls) / live.To.Sub(live.From).Seconds()
+	if seconds > 0 {
+		line.now = float64(calls) / seconds
+	}
 	m := metric{title: "API calls", unit: "calls/s", window: window, least: 1, series: []series{line}}
 	if failed > 0 {
 		m.note = percent(share(failed, calls)) + " failed"

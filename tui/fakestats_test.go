@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"paragon/schema"
@@ -38,7 +39,7 @@ func (f *fake) stats(from, to time.Time, step time.Duration) *api.Stats {
 		}
 		s.Workflows = append(s.Workflows, series)
 	}
-	slices.SortFunc(s.Workflows, func(x, y api.SeriesStats) int { return int(y.Ended() - x.Ended()) })
+	slices.SortFunc(s.Workflows, func(x, y api.SeriesStats) int { return strings.Compare(x.Name, y.Name) })
 	return s
 }
 

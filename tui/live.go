@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -14,25 +15,28 @@ import (
 // The live numbers reach back liveOver in seconds. What only the server can
 // add up, quantiles over all of it and the trend of each workflow, is read
 // again every readAgain; a stream that tells nothing for silentFor is taken
-// for lost.
+// for lost. It tells every tellEvery: a second that is told of when it has ended
+// would come to the screen too late for what happened when it began.
 const (
 	liveOver  = 5 * time.Minute
+	tellEvery = 500 * time.Millisecond
 	readAgain = 5 * time.Second
 	silentFor = 5 * time.Second
 )
 
 var errSilent = errors.New("the stream of numbers has fallen silent")
 
-// live is what the server counts, as it tells it when a second has ended. It
-// goes on whatever view is open.
+// live is what the server counts, as it tells it twice a second. It goes on whatever view is open.
 type live struct {
-	// points are the last seconds, the newest last; it ended at to.
+	// points are the last seconds, the newest last; what is known of it ended
+	// at to.
 	points []point
 	to     time.Time
-	// window is liveOver as read last, last the newest event of the stream.
-	window, last *api.Stats
-	read         question
-	asked        time.Time
+	// window is liveOver as read last, last the newest event of the stream,
+	// before the one before it.
+	window, last, before *api.Stats
+	read                 question
+	asked                time.Time
 	// gap says that something was missed since the window was read.
 	gap bool
 
@@ -89,7 +93,7 @@ func (a *App) openStream(n uint64) tea.Cmd {
 	ended := make(chan error, 1)
 	read := a.work.cmd(func(context.Context) tea.Msg {
 		defer stop()
-		ended <- a.client.StreamStats(ctx, api.StatsQuery{}, func(s *api.Stats) error {
+		ended <- a.client.StreamStats(ctx, api.StatsQuery{Every: tellEvery}, func(s *api.Stats) error {
 			select {
 			case events <- s:
 				return nil
@@ -133,20 +137,17 @@ func (l *live) hear(a *App, m secondMsg) tea.Cmd {
 
 // add takes in a second that has ended, and what came late of those before.
 func (l *live) add(s *api.Stats) {
-	l.last = s
+	l.last, l.before = s, l.last
 	if l.to.IsZero() {
 		l.gap = true // the window comes first
 		return
 	}
 	l.gap = l.gap || s.From.After(l.to)
 	to := s.To
-	if n := len(s.Points); n > 0 && s.Points[n-1].At.Add(time.Second).After(to) {
+	if n := len(s.Points); n > 0 && !s.Points[n-1].At.Before(to) {
 		to = s.Points[n-1].At.Add(time.Second) // Redis' clock is ahead of the server's
 	}
-	for l.to.Before(to) {
-		l.points = append(l.points, point{at: l.to, seconds: 1, unknown: l.to.Before(s.From)})
-		l.to = l.to.Add(time.Second)
-	}
+	l.reach(to, s.From)
 	if over := len(l.points) - int(liveOver/time.Second); over > 0 {
 		l.points = slices.Delete(l.points, 0, over)
 	}
@@ -163,6 +164,50 @@ func (l *live) add(s *api.Stats) {
 		l.points[i].merge(p.StatsNumbers)
 	}
 	l.points[len(l.points)-1].gauges = gaugesOf(s)
+	l.sumUp(s)
+}
+
+// sumUp adds an event to the sums of the window, unless the window has it. Until
+// the window is read again, it is longer by those events.
+func (l *live) sumUp(s *api.Stats) {
+	if s == nil || s.From.Before(l.window.To) {
+		return
+	}
+	add(&l.window.Total, s.Total)
+	l.window.Workflows = together(l.window.Workflows, s.Workflows)
+	l.window.Integrations = together(l.window.Integrations, s.Integrations)
+}
+
+// together adds up series, which are by name.
+func together(sums, more []api.SeriesStats) []api.SeriesStats {
+	for _, s := range more {
+		i, found := slices.BinarySearchFunc(sums, s, byName)
+		if found {
+			add(&sums[i].StatsNumbers, s.StatsNumbers)
+		} else {
+			sums = slices.Insert(sums, i, s)
+		}
+	}
+	return sums
+}
+
+func byName(x, y api.SeriesStats) int { return cmp.Compare(x.Name, y.Name) }
+
+// reach goes on to a time, in the middle of a second maybe; of the seconds that
+// ended by known and are not here nothing is known.
+func (l *live) reach(to, known time.Time) {
+	if !l.to.Before(to) {
+		return
+	}
+	next := l.to.Truncate(time.Second)
+	if n := len(l.points); n > 0 {
+		next = l.points[n-1].at.Add(time.Second)
+		l.points[n-1].seconds = min(to.Sub(l.points[n-1].at).Seconds(), 1)
+	}
+	for ; next.Before(to); next = next.Add(time.Second) {
+		l.points = append(l.points, point{at: next, seconds: min(to.Sub(next).Seconds(), 1), unknown: !next.Add(time.Second).After(known)})
+	}
+	l.to = to
 }
 
 // refresh reads the window when that is due.
@@ -197,6 +242,8 @@ func (l *live) take(s *api.Stats) {
 		points[n-1].gauges = gaugesOf(s)
 	}
 	l.points, l.window = points, s
+	l.sumUp(l.before)
+	l.sumUp(l.last)
 	if l.to.Before(s.To) {
 		l.to = s.To
 	}
@@ -205,14 +252,28 @@ func (l *live) take(s *api.Stats) {
 	}
 }
 
-// now is what was counted of a workflow in the newest second.
-func (l *live) now(workflow string) api.StatsNumbers {
-	if l.last != nil {
-		for i := range l.last.Workflows {
-			if l.last.Workflows[i].Name == workflow {
-				return l.last.Workflows[i].StatsNumbers
-			}
+// newest are the last two events: what was told of about a second.
+func (l *live) newest() (events []*api.Stats, seconds float64) {
+	for _, s := range []*api.Stats{l.before, l.last} {
+		if s != nil {
+			events = append(events, s)
+			seconds += s.To.Sub(s.From).Seconds()
 		}
 	}
-	return api.StatsNumbers{}
+	return events, seconds
+}
+
+// rate is how many runs of a workflow ended a second, lately.
+func (l *live) rate(workflow string) float64 {
+	events, seconds := l.newest()
+	if seconds == 0 {
+		return 0
+	}
+	ended := int64(0)
+	for _, s := range events {
+		if i, found := slices.BinarySearchFunc(s.Workflows, api.SeriesStats{Name: workflow}, byName); found {
+			ended += s.Workflows[i].Ended()
+		}
+	}
+	return float64(ended) / seconds
 }

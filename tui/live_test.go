@@ -74,6 +74,55 @@ func TestSecondsAddUp(t *testing.T) {
 	same(t, "an event of a second that is known", l.ends(3), 6, 8, 1)
 }
 
+// A second of which only a half is known counts as half a second, and the other
+// half comes to it; rates are over the newest second, sums over the window and
+// what came since.
+func TestHalvesAddUp(t *testing.T) {
+	at := func(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
+	half := func(from int, n int64) *api.Stats {
+		numbers := api.StatsNumbers{Succeeded: n}
+		return &api.Stats{From: at(from), To: at(from + 500), StepSeconds: 1, Total: numbers,
+			Points:    []api.StatsPoint{counts(at(from).Truncate(time.Second), n)},
+			Workflows: []api.SeriesStats{{Name: "w", StatsNumbers: numbers}}}
+	}
+	window := func(to int, n int64) *api.Stats {
+		numbers := api.StatsNumbers{Succeeded: n}
+		return &api.Stats{From: at(to - 300_000), To: at(to), StepSeconds: 1, Total: numbers,
+			Points: []api.StatsPoint{counts(at(to-1000), n)}, Workflows: []api.SeriesStats{{Name: "w", StatsNumbers: numbers}}}
+	}
+	l := &live{}
+	l.take(window(0, 7))
+	l.add(half(0, 3))
+	same(t, "half a second more", l.ends(2), 7, 3)
+	if p := l.points[299]; p.seconds != 0.5 || p.rate(p.Succeeded) != 6 || l.rate("w") != 6 || l.rate("none") != 0 {
+		t.Errorf("%v runs in %v s, %v a second", p.Succeeded, p.seconds, l.rate("w"))
+	}
+	l.add(half(500, 5))
+	same(t, "the other half", l.ends(2), 7, 8)
+	if p := l.points[299]; p.seconds != 1 || l.rate("w") != 8 || l.gap || len(l.points) != 300 {
+		t.Errorf("%v s, %v a second, gap %v, %d points", p.seconds, l.rate("w"), l.gap, len(l.points))
+	}
+	l.add(half(1000, 1))
+	same(t, "and a half", l.ends(3), 7, 8, 1)
+	if l.window.Total.Succeeded != 16 || l.window.Workflows[0].Succeeded != 16 {
+		t.Errorf("all are %d, those of the workflow %d; want 16", l.window.Total.Succeeded, l.window.Workflows[0].Succeeded)
+	}
+	// The window that is read now ends before the half that is known.
+	l.take(window(1000, 8))
+	same(t, "read again", l.ends(2), 8, 1)
+	if l.window.Total.Succeeded != 9 || l.points[299].seconds != 0.5 {
+		t.Errorf("all are %d, want 9; the last has %v s", l.window.Total.Succeeded, l.points[299].seconds)
+	}
+	l.add(half(1500, 2))
+	same(t, "the other half again", l.ends(2), 8, 3)
+	// One is missed, in the middle of a second.
+	l.add(half(2500, 4))
+	same(t, "after one that was missed", l.ends(2), 3, 4)
+	if p := l.points[299]; !l.gap || p.unknown || p.seconds != 1 {
+		t.Errorf("gap %v, %+v", l.gap, p)
+	}
+}
+
 // What is missed is read again, and so is what went by while the screen stood
 // still.
 func TestGapsAreRead(t *testing.T) {
@@ -182,7 +231,7 @@ func TestCallsAreDrawn(t *testing.T) {
 	r.shows("!API calls")
 	calls := api.StatsNumbers{Succeeded: 90, Failed: 10}
 	r.live.window.Integrations = []api.SeriesStats{{Name: "crm", StatsNumbers: calls, Trend: make([]int64, 30)}}
-	r.live.last = &api.Stats{From: noon, To: noon.Add(time.Second), Integrations: []api.SeriesStats{{Name: "crm", StatsNumbers: calls}}}
+	r.live.before, r.live.last = nil, &api.Stats{From: noon, To: noon.Add(time.Second), Integrations: []api.SeriesStats{{Name: "crm", StatsNumbers: calls}}}
 	r.shows("API calls", "100 · 10% failed", "Busiest workflows")
 }
 

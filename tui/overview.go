@@ -117,7 +117,7 @@ func (v *overview) draw(a *App, width, height int) []string {
 	}
 	metrics := metricsOf(points, spans[v.span].name)
 	if len(s.Integrations) > 0 {
-		metrics = append(metrics, callsOf(s, a.live.last, spans[v.span].name))
+		metrics = append(metrics, callsOf(s, &a.live, spans[v.span].name))
 	}
 	rows := workflowRows(a, s)
 	slices.SortStableFunc(rows, func(x, y workflowRow) int { return int(y.Ended() - x.Ended()) })

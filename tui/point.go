@@ -51,21 +51,25 @@ func pointsOf(s *api.Stats) []point {
 	return points
 }
 
-// merge adds counts. Quantiles can't be added up: those of the larger part
-// stand for both.
+// merge adds counts.
 func (p *point) merge(n api.StatsNumbers) {
-	was := p.StatsNumbers
-	if was.Ended() > n.Ended() {
-		p.StatsNumbers, n = n, was
-	}
-	p.StatsNumbers, was = n, p.StatsNumbers
-	p.Started += was.Started
-	p.Succeeded += was.Succeeded
-	p.Failed += was.Failed
-	p.Canceled += was.Canceled
-	p.Attempts += was.Attempts
-	p.Retried += was.Retried
+	add(&p.StatsNumbers, n)
 	p.unknown = false
+}
+
+// add adds counts to others. Quantiles can't be added up: those of the larger
+// part stand for both.
+func add(to *api.StatsNumbers, n api.StatsNumbers) {
+	if to.Ended() > n.Ended() {
+		*to, n = n, *to
+	}
+	*to, n = n, *to
+	to.Started += n.Started
+	to.Succeeded += n.Succeeded
+	to.Failed += n.Failed
+	to.Canceled += n.Canceled
+	to.Attempts += n.Attempts
+	to.Retried += n.Retried
 }
 
 // rate is a count a second.

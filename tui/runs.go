@@ -15,9 +15,9 @@ import (
 
 const (
 	// pageSize is how many runs are asked for at once; the server gives at
-	// most 1000.
+	// most 500.
 	pageSize = 200
-	bigPage  = 1000
+	bigPage  = 500
 	// mostRuns is how many runs a list holds.
 	mostRuns = 100_000
 )

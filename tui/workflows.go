@@ -3,6 +3,7 @@ package tui
 import (
 	"cmp"
 	"context"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -11,14 +12,22 @@ import (
 	"paragon/tui/cell"
 )
 
-// newWorkflows lists the workflows, with what was counted of each.
+// newWorkflows lists the workflows, with what was counted of each. Which there
+// are is asked seldom, as that is long to tell and seldom changes.
 func newWorkflows() *listing[workflowRow] {
 	name := workflowRow.name
+	var all []api.StoredResource
+	var asked time.Time
 	return &listing[workflowRow]{
 		title:   "workflows",
 		missing: "This server has no workflows.",
 		ask: func(a *App, v *listing[workflowRow]) tea.Cmd {
-			return tea.Batch(a.live.refresh(a), ask(a, &v.q, a.allWorkflows, func(a *App, all []api.StoredResource) tea.Cmd {
+			if v.q.known && a.now().Sub(asked) < readAgain {
+				return tea.Batch(a.live.refresh(a), v.show(a, counted(a, all)))
+			}
+			asked = a.now()
+			return tea.Batch(a.live.refresh(a), ask(a, &v.q, a.allWorkflows, func(a *App, now []api.StoredResource) tea.Cmd {
+				all = now
 				return v.show(a, counted(a, all))
 			}))
 		},

@@ -26,7 +26,8 @@ func (s *Server) statsRoutes() []route {
 				{"query", "step", "1s or 1m; default what fits the window", "duration"}, workflow},
 			answers: []answer{{status: http.StatusOK, body: typeOf[api.Stats]()}}, serve: s.getStats},
 		{method: "GET", path: pathProject + "/stats/stream", access: member, action: config.ActionReadRuns, id: "streamStats", tag: "stats",
-			summary: "Follow the numbers: an event a second, with what was counted in it", params: []param{workflow},
+			summary: "Follow the numbers: an event a second, with what was counted in it",
+			params:  []param{{"query", "every", "500ms: an event each half second; default 1s", "duration"}, workflow},
 			answers: []answer{{status: http.StatusOK, doc: "Events named stats, whose data is what GET …/stats answers", media: "text/event-stream"}}, serve: s.streamStats},
 	}
 }
@@ -57,13 +58,18 @@ func (s *Server) getStats(w http.ResponseWriter, r *request) error {
 }
 
 // streamStats writes an event (HTML Living Standard, section 9.2) as each
-// second ends, until the caller goes or the process is about to stop.
+// second ends, or each half, until the caller goes or the process is about to stop.
 func (s *Server) streamStats(w http.ResponseWriter, r *request) error {
 	r.letGo()
 	q := r.query()
-	query := api.StatsQuery{Workflow: q.text("workflow")}
-	if q.err != nil {
+	query := api.StatsQuery{Every: q.duration("every", stats.Second), Workflow: q.text("workflow")}
+	switch {
+	case q.err != nil:
 		return q.err
+	case query.Every == 0:
+		query.Every = stats.Second
+	case query.Every != stats.Half && query.Every != stats.Second:
+		return badField("every", "there are events of 500ms and of 1s, and none of %s", query.Every)
 	}
 	follower := s.opts.Stats.Follow(r.project, query)
 	out, err := follower.Next(r.Context())
@@ -81,20 +87,20 @@ func (s *Server) streamStats(w http.ResponseWriter, r *request) error {
 				return nil // the caller has gone
 			}
 		}
-		if s.opts.Draining != nil && s.opts.Draining() || !untilNextSecond(r.Context(), s.now()) {
+		if s.opts.Draining != nil && s.opts.Draining() || !untilNext(r.Context(), s.now(), query.Every) {
 			return nil
 		}
 		if out, err = follower.Next(r.Context()); err != nil {
-			// It may be over at the next second, whose event then has this one's counts.
+			// It may be over at the next one, whose event then has this one's counts.
 			out = nil
 			infoOf(r.Request).err = err
 		}
 	}
 }
 
-// untilNextSecond waits until a second has ended and its counts are there.
-func untilNextSecond(ctx context.Context, now time.Time) bool {
-	at := now.Add(-stats.Lag).Truncate(time.Second).Add(time.Second + stats.Lag)
+// untilNext waits until a step of time has ended and its counts are there.
+func untilNext(ctx context.Context, now time.Time, step time.Duration) bool {
+	at := now.Add(-stats.Lag).Truncate(step).Add(step + stats.Lag)
 	timer := time.NewTimer(at.Sub(now) + time.Millisecond)
 	defer timer.Stop()
 	select {

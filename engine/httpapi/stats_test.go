@@ -58,18 +58,28 @@ func TestStats(t *testing.T) {
 			t.Errorf("%s: %d %s", q, rec.Code, rec.Body)
 		}
 	}
+	for _, every := range []string{"100ms", "2ms", "x"} {
+		if rec := r.do("viewer", "GET", base+"/stats/stream?every="+every, ""); rec.Code != 400 {
+			t.Errorf("events every %s: %d %s", every, rec.Code, rec.Body)
+		}
+	}
 }
 
-// The stream begins at once, goes on by the second, and ends when the process
-// is about to.
+// The stream begins at once, goes on by the second or by its half, and ends when
+// the process is about to.
 func TestStatsStream(t *testing.T) {
+	t.Run("seconds", func(t *testing.T) { statsStream(t, "", time.Second) })
+	t.Run("halves", func(t *testing.T) { statsStream(t, "?every=500ms", 500*time.Millisecond) })
+}
+
+func statsStream(t *testing.T, query string, every time.Duration) {
 	r := newRig(t)
 	r.now = time.Now()
 	server := httptest.NewServer(r.server)
 	t.Cleanup(server.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", server.URL+base+"/stats/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", server.URL+base+"/stats/stream"+query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +100,7 @@ func TestStatsStream(t *testing.T) {
 			continue
 		}
 		var s api.Stats
-		if err := json.Unmarshal([]byte(data), &s); err != nil || events == 0 && s.To.Sub(s.From) != time.Second || s.To.Before(s.From) {
+		if err := json.Unmarshal([]byte(data), &s); err != nil || events == 0 && s.To.Sub(s.From) != every || s.To.Before(s.From) {
 			t.Fatalf("event %s: %v", data, err)
 		}
 		if events++; events == 2 {

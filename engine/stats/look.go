@@ -73,7 +73,7 @@ func (l *Looker) Start(ctx context.Context) {
 	go func() {
 		defer l.done.Done()
 		failing := false
-		for untilNext(loop, l.view.now()) {
+		for untilNext(loop, l.view.now(), Second) {
 			once, cancel := context.WithTimeout(loop, 5*Second)
 			err := l.look(once)
 			cancel()
@@ -91,9 +91,10 @@ func (l *Looker) Stop() {
 	l.done.Wait()
 }
 
-// untilNext waits for the next full second; false: ctx is done.
-func untilNext(ctx context.Context, now time.Time) bool {
-	timer := time.NewTimer(now.Truncate(Second).Add(Second).Sub(now))
+// untilNext waits for the end of the step that is under way; false: ctx is
+// done.
+func untilNext(ctx context.Context, now time.Time, step time.Duration) bool {
+	timer := time.NewTimer(now.Truncate(step).Add(step).Sub(now))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

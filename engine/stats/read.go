@@ -24,9 +24,14 @@ const field = "c"
 func secondsKey(project string) string { return "paragon:{stats/" + project + "}:1s" }
 func minutesKey(project string) string { return "paragon:{stats/" + project + "}:1m" }
 
-// settle makes a second of an entry's time: it is written when the second ends,
-// and has Redis' time of that moment, which may be a little off.
-const settle = 500 * time.Millisecond
+// Half is how often recorders write, and the shortest event of a stream: so
+// that what happened is on a screen within a second.
+const Half = Second / 2
+
+// settle makes a second of an entry's time: it is written when a half of the
+// second ends, and has Redis' time of that moment, which may be off by as much
+// in either direction.
+const settle = Half / 2
 
 // Point is what was counted in a while.
 type Point struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Recorder counts in memory and adds up in Redis once a second. Its counting
+// Recorder counts in memory and adds up in Redis twice a second. Its counting
 // methods are safe for concurrent use and do no I/O; a nil Recorder counts
 // nothing.
 type Recorder struct {
@@ -108,7 +108,7 @@ func (r *Recorder) Proxied(project, integration string, how Ending, took time.Du
 	})
 }
 
-// Start begins to add up in Redis at each full second.
+// Start begins to add up in Redis at each full and each half second.
 func (r *Recorder) Start(ctx context.Context) {
 	loop, quit := context.WithCancel(context.WithoutCancel(ctx))
 	r.quit = quit
@@ -130,7 +130,7 @@ func (r *Recorder) Stop(ctx context.Context) error {
 
 func (r *Recorder) follow(ctx context.Context) {
 	failing := false
-	for untilNext(ctx, r.now()) {
+	for untilNext(ctx, r.now(), Half) {
 		once, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := r.flush(once)
 		cancel()

@@ -22,7 +22,7 @@ type Sources struct {
 }
 
 // View shows statistics as the API does. It is safe for concurrent use; what
-// it says of queues and workers is up to a second old, so that many who look
+// it says of queues and workers is up to half a second old, so that many who look
 // cost as little as one.
 type View struct {
 	reader  *Reader
@@ -48,14 +48,14 @@ const (
 	defaultWindow = 5 * time.Minute
 	// trendParts is in how many parts a trend cuts the window.
 	trendParts = 30
-	// Lag is how long after a second has ended it is shown: its counts are
+	// Lag is how long after a second, or a half, has ended it is shown: its counts are
 	// written when it ends. What is later than that is in a later event of a
 	// stream.
 	Lag = 100 * time.Millisecond
 )
 
-// ended is when the last second that is shown ended.
-func (v *View) ended() time.Time { return v.now().UTC().Add(-Lag).Truncate(Second) }
+// ended is when the last step that is shown ended.
+func (v *View) ended(step time.Duration) time.Time { return v.now().UTC().Add(-Lag).Truncate(step) }
 
 // Window shows what was counted in the window that a query asks for, up to the
 // last second that has ended.
@@ -69,7 +69,7 @@ func (v *View) Window(ctx context.Context, project string, q api.StatsQuery) (*a
 			q.Step = Minute
 		}
 	}
-	to := v.ended()
+	to := v.ended(Second)
 	from := to.Add(-q.Window).Truncate(q.Step)
 	points, err := v.reader.Points(ctx, project, q.Step, from, to)
 	if err != nil {
@@ -95,18 +95,22 @@ type Follower struct {
 	to    time.Time
 }
 
-// Follow begins with the second that ended last.
+// Follow begins with the second, or the half of one that q.Every asks for, that
+// ended last.
 func (v *View) Follow(project string, q api.StatsQuery) *Follower {
 	q.Step = Second
-	begin := v.ended().Add(-Second)
+	if q.Every == 0 {
+		q.Every = Second
+	}
+	begin := v.ended(q.Every).Add(-q.Every)
 	return &Follower{v: v, project: project, q: q, after: idAt(begin.Add(settle)), to: begin}
 }
 
-// Next tells what was counted in the seconds that ended since, and what came
-// late of those before: each entry is told of once, so that what a follower
+// Next tells what was counted in the seconds that ended since, or in the half
+// of one, and what came late of those before: each entry is told of once, so that what a follower
 // tells adds up to what was counted.
 func (f *Follower) Next(ctx context.Context) (*api.Stats, error) {
-	to := f.v.ended()
+	to := f.v.ended(f.q.Every)
 	if to.Before(f.to) {
 		to = f.to // the clock was set back
 	}
@@ -189,11 +193,11 @@ func numbersOf(c *Counts) api.StatsNumbers {
 	}
 }
 
-// look reads queues and workers, at most once a second.
+// look reads queues and workers, at most twice a second.
 func (v *View) look(ctx context.Context) (api.QueueStats, api.WorkerStats, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if now := v.now(); now.Sub(v.looked).Abs() < Second-Lag {
+	if now := v.now(); now.Sub(v.looked).Abs() < Half-Lag {
 		return v.queue, v.workers, nil
 	}
 	queues, err := v.sources.Queues(ctx)

@@ -99,6 +99,33 @@ func TestWhatFollowersTellAddsUp(t *testing.T) {
 	})
 }
 
+// A follower of halves tells of a half when it has ended: what recorders wrote
+// then, under the second that it is of, though Redis' clock is off by a little.
+func TestFollowersTellOfHalves(t *testing.T) {
+	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+		base := time.Now().Truncate(Minute)
+		now := base.Add(Lag)
+		v := viewOf(rdb, func() time.Time { return now })
+		f := v.Follow("p", api.StatsQuery{Every: Half})
+		for i := range 8 {
+			end := base.Add(time.Duration(i) * Half)
+			off := []time.Duration{0, 3 * time.Millisecond, 90 * time.Millisecond, -90 * time.Millisecond}[i%4]
+			put(t, rdb, end.Add(off), int64(i+1))
+			now = end.Add(Lag)
+			s, err := f.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !s.From.Equal(end.Add(-Half)) || !s.To.Equal(end) {
+				t.Errorf("event %d is from %v to %v", i, s.From, s.To)
+			}
+			if want := end.Add(-Half).Truncate(Second); len(s.Points) != 1 || s.Points[0].Succeeded != int64(i+1) || !s.Points[0].At.Equal(want) {
+				t.Errorf("event %d tells of %+v; want %d at %v", i, s.Points, i+1, want)
+			}
+		}
+	})
+}
+
 // What waits and what executes is noted once a second, by one of several, and
 // comes back with the points of seconds and of minutes.
 func TestLooksAreKept(t *testing.T) {

@@ -85,7 +85,8 @@ type WorkerStats struct {
 
 // Stats answers GET …/stats, and is each event of …/stats/stream: there it has
 // what was counted from the event before up to To, and points of earlier seconds
-// that came late, so that the totals of a stream add up to what was counted.
+// that came late, so that the totals of a stream add up to what was counted. A
+// second of which an event tells a half has the other in the next.
 type Stats struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
@@ -109,6 +110,9 @@ type StatsQuery struct {
 	Window time.Duration
 	// Step is time.Second or time.Minute; 0 is what fits the window.
 	Step time.Duration
+	// Every is how long an event of a stream is: half a second or a second;
+	// 0 is a second.
+	Every time.Duration
 	// Workflow counts one workflow only; empty: all.
 	Workflow string
 }
@@ -120,6 +124,9 @@ func (q StatsQuery) values() url.Values {
 	}
 	if q.Step > 0 {
 		v.Set("step", q.Step.String())
+	}
+	if q.Every > 0 {
+		v.Set("every", q.Every.String())
 	}
 	if q.Workflow != "" {
 		v.Set("workflow", q.Workflow)
@@ -138,15 +145,15 @@ const (
 	maxEvent  = 16 << 20
 )
 
-// StreamStats calls each with what was counted in every second, as it ends,
-// until each returns an error, ctx is done or the server ends the stream. It
+// StreamStats calls each with what was counted in every second, or half one, as
+// it ends, until each returns an error, ctx is done or the server ends the stream. It
 // does not connect again.
 func (c *Client) StreamStats(ctx context.Context, q StatsQuery, each func(*Stats) error) error {
 	if c.baseErr != nil {
 		return c.baseErr
 	}
 	// A stream has no window: it goes on from now, by the second.
-	r := &call{method: http.MethodGet, path: c.path("stats", "stream"), query: StatsQuery{Workflow: q.Workflow}.values(), accept: "text/event-stream", wait: maxStream}
+	r := &call{method: http.MethodGet, path: c.path("stats", "stream"), query: StatsQuery{Every: q.Every, Workflow: q.Workflow}.values(), accept: "text/event-stream", wait: maxStream}
 	r.read = func(resp *http.Response) error { return readEvents(resp.Body, each) }
 	err := c.once(ctx, r)
 	if ctx.Err() != nil {

@@ -3,13 +3,11 @@ package dash_test
 import (
 	"context"
 	"encoding/json"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"paragon/schema/api"
-	"paragon/tui/screentest"
 )
 
 const workflowsYAML = `apiVersion: paragon/v1
@@ -45,16 +43,11 @@ func TestAWorkerFailsAndRecovers(t *testing.T) {
 	in := newInstallation(t, paragond)
 	server := in.serve("api,scheduler,flusher", in.address)
 	in.ready(ctx)
-	_, err := in.client.Apply(ctx, api.ApplyRequest{Files: []api.File{{Name: "w.yaml", Content: strings.ReplaceAll(workflowsYAML, "FAR", in.far.URL)}}}, api.ApplyOptions{})
-	in.must(err)
+	in.apply(ctx, workflowsYAML)
 	first := in.worker()
 
-	cmd := exec.Command(paragonctl, "dash")
-	cmd.Env = append(in.env, "PARAGON_SERVER=http://"+in.address, "PARAGON_TOKEN="+in.token, "TERM=xterm-256color", "NO_COLOR=")
 	began := time.Now()
-	s, err := screentest.Start(cmd, 120, 32)
-	in.must(err)
-	defer func() { _ = s.Close() }()
+	s := in.dash(paragonctl, 120, 32)
 	see := func(texts ...string) {
 		t.Helper()
 		in.must(s.AwaitText(ctx, texts...))

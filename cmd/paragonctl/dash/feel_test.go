@@ -122,8 +122,16 @@ func scrolledDown(tb testing.TB, ctx context.Context, f *flood, rows int) *scree
 	tb.Helper()
 	s := program(tb, f.URL)(120, 32)
 	must(tb, s.AwaitText(ctx, "? help"))
+	listAll(tb, ctx, s, "lead-sync", rows)
+	return s
+}
+
+// listAll opens the list of runs, which are of the workflow, and scrolls down
+// until it has that many and the last is selected.
+func listAll(tb testing.TB, ctx context.Context, s *screentest.Screen, workflow string, rows int) {
+	tb.Helper()
 	must(tb, s.Type(":runs\r"))
-	must(tb, s.AwaitText(ctx, "lead-sync"))
+	must(tb, s.AwaitText(ctx, workflow))
 	for have := 0; have < rows; {
 		must(tb, s.Type("G"))
 		must(tb, s.Await(ctx, "more runs", func(screen string) bool {
@@ -138,7 +146,6 @@ func scrolledDown(tb testing.TB, ctx context.Context, f *flood, rows int) *scree
 		row, _ := place(screen)
 		return row >= rows
 	}))
-	return s
 }
 
 var placed = regexp.MustCompile(`([\d,]+) of ([\d,]+)`)

@@ -17,12 +17,13 @@ import (
 
 	"paragon/engine/servicetest"
 	"paragon/schema/api"
+	"paragon/tui/screentest"
 )
 
 func TestMain(m *testing.M) { servicetest.Main(m) }
 
 // binaries builds both programs.
-func binaries(t *testing.T) (paragond, paragonctl string) {
+func binaries(t testing.TB) (paragond, paragonctl string) {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.Command("go", "build", "-o", dir, "paragon/cmd/paragond", "paragon/cmd/paragonctl")
@@ -34,7 +35,7 @@ func binaries(t *testing.T) (paragond, paragonctl string) {
 
 // installation is a real Postgres, a real Redis, and the processes of a server.
 type installation struct {
-	t        *testing.T
+	t        testing.TB
 	paragond string
 	address  string
 	token    string
@@ -43,7 +44,7 @@ type installation struct {
 	far      *farSide
 }
 
-func newInstallation(t *testing.T, paragond string) *installation {
+func newInstallation(t testing.TB, paragond string) *installation {
 	in := &installation{t: t, paragond: paragond, address: freeAddress(t), far: newFarSide(t)}
 	in.env = append(os.Environ(), "PARAGON_POSTGRES="+servicetest.Postgres(t), "PARAGON_REDIS=redis://"+servicetest.Redis(t),
 		"PARAGON_MASTER_KEY=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "PARAGON_CONFIG="+filepath.Join(t.TempDir(), "config.json"))
@@ -112,6 +113,24 @@ func (in *installation) ready(ctx context.Context) {
 	}
 }
 
+// apply brings workflows whose requests go to the far side for FAR.
+func (in *installation) apply(ctx context.Context, yaml string) {
+	in.t.Helper()
+	_, err := in.client.Apply(ctx, api.ApplyRequest{Files: []api.File{{Name: "w.yaml", Content: strings.ReplaceAll(yaml, "FAR", in.far.URL)}}}, api.ApplyOptions{})
+	in.must(err)
+}
+
+// dash opens the dashboard on a terminal of such a size.
+func (in *installation) dash(paragonctl string, columns, lines int) *screentest.Screen {
+	in.t.Helper()
+	cmd := exec.Command(paragonctl, "dash")
+	cmd.Env = append(in.env, "PARAGON_SERVER=http://"+in.address, "PARAGON_TOKEN="+in.token, "TERM=xterm-256color", "NO_COLOR=")
+	s, err := screentest.Start(cmd, columns, lines)
+	in.must(err)
+	in.t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
 // worker starts a worker.
 func (in *installation) worker() *process { return in.serve("worker", freeAddress(in.t)) }
 
@@ -122,7 +141,7 @@ func (in *installation) must(err error) {
 	}
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -142,7 +161,7 @@ type farSide struct {
 	entered chan struct{}
 }
 
-func newFarSide(t *testing.T) *farSide {
+func newFarSide(t testing.TB) *farSide {
 	f := &farSide{open: make(chan struct{}), entered: make(chan struct{}, 100)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/gate", func(w http.ResponseWriter, r *http.Request) {

@@ -64,7 +64,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) applyAll() {
 	w.t.Helper()
 	// With the quickstart's own rate one test of a thousand would fail.
-	replaced := strings.NewReplacer(farSide, w.far, "failure_rate: 0.5", "failure_rate: 0.2")
+	replaced := strings.NewReplacer(farSide, w.far, "failure_rate: 0.5", "failure_rate: 0.2", "wait: 5s", "wait: 1s")
 	dirs, err := filepath.Glob("*/README.md")
 	if err != nil || len(dirs) == 0 {
 		w.t.Fatalf("no examples: %v", err)
@@ -88,7 +88,7 @@ func (w *world) applyAll() {
 			}
 			for _, d := range docs {
 				if d.Secret != nil && d.Secret.ValueFrom != nil {
-					req.Values[d.Resource.Metadata.Name] = w.secret(filepath.Join(dir, d.Secret.ValueFrom.File))
+					req.Values[d.Resource.Metadata.Name] = replaced.Replace(w.secret(filepath.Join(dir, d.Secret.ValueFrom.File)))
 				}
 			}
 		}

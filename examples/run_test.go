@@ -22,7 +22,7 @@ func TestExamples(t *testing.T) {
 	for name, test := range map[string]func(w *world){
 		"quickstart": quickstart, "github-webhook": githubWebhook, "crm-upsert": crmUpsert, "nightly-sync": nightlySync,
 		"fan-out": fanOut, "approval": approval, "saga": saga, "export-polling": exportPolling, "backfill": backfill,
-		"quote-api": quoteAPI, "search-index": searchIndex, "customer-digest": customerDigest,
+		"quote-api": quoteAPI, "search-index": searchIndex, "customer-digest": customerDigest, "destinations": destinations,
 		"integrations": (*world).applyCatalogue,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -30,6 +30,25 @@ func TestExamples(t *testing.T) {
 			inner.t = t
 			test(&inner)
 		})
+	}
+}
+
+// What fails is told to the API that `paragond dev` brings to call.
+func destinations(w *world) {
+	if run := w.wait(w.trigger("unlucky", "{}")); run.Status != schema.RunFailed {
+		w.t.Fatalf("the run is %s", run.Status)
+	}
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		list, err := w.Deliveries(w.t.Context(), "chat")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if len(list.Items) > 0 && list.Items[0].State == api.DeliveryDelivered {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("nothing was told: %+v", list.Items)
+		}
 	}
 }
 

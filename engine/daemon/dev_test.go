@@ -31,12 +31,16 @@ type dev struct {
 	caller string
 }
 
-func startDev(t testing.TB, dir string) *dev {
+func startDev(t testing.TB, dir string, change ...func(*daemon.DevOptions)) *dev {
 	t.Helper()
-	d, err := daemon.StartDev(t.Context(), daemon.DevOptions{
+	o := daemon.DevOptions{
 		Dir: dir, Listen: "127.0.0.1:0", FarSide: "127.0.0.1:0",
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	d, err := daemon.StartDev(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

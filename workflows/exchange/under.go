@@ -26,11 +26,15 @@ func Under(base *url.URL, path string) (*url.URL, error) {
 	if err != nil {
 		return nil, errors.New("it holds a % that begins no escape; write it as %25")
 	}
-	for element := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
-		// A server may drop parameters (RFC 3986 section 3.3) before it resolves dots.
-		if name, _, _ := strings.Cut(element, ";"); name == "." || name == ".." {
+	for text, more := plain, decodings; ; more-- {
+		if climbs(text) {
 			return nil, errors.New("it can't climb out of the base")
 		}
+		next, err := url.PathUnescape(text)
+		if err != nil || next == text || more == 0 {
+			break
+		}
+		text = next
 	}
 	u := *base
 	u.Path, u.RawPath = plain, escaped
@@ -41,6 +45,21 @@ func Under(base *url.URL, path string) (*url.URL, error) {
 		u.RawQuery += encoded(query)
 	}
 	return &u, nil
+}
+
+// decodings is how often more a path is decoded to look for a way out: a server
+// behind a gateway may decode it again.
+const decodings = 2
+
+// climbs tells whether a path has an element of dots alone.
+func climbs(path string) bool {
+	for element := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+		// A server may drop parameters (RFC 3986 section 3.3) before it resolves dots.
+		if name, _, _ := strings.Cut(element, ";"); name == "." || name == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // encoded escapes what can't stand in a URL at all, and leaves escapes alone.

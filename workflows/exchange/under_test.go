@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"net/url"
+	"path"
+	"strings"
 	"testing"
 )
 
@@ -34,10 +36,42 @@ func TestUnder(t *testing.T) {
 	base := &url.URL{Scheme: "https", Host: "api.example.com", Path: "/v2"}
 	for _, path := range []string{
 		"/..", "../admin", "/a/../../admin", "/%2e%2e/admin", "/.%2E/admin", "/a%2f..%2fadmin", `/..\admin`, "/%5c..%5cadmin",
-		"/./x", "/..;x=1/admin", "/a#b", "/a?b#c", "/a\r\nHost: evil", "/%zz", "/a?b=\x00",
+		"/./x", "/..;x=1/admin", "/%252e%252e/admin", "/%25252e%25252e/admin", "/..%252fadmin", "/..%255cadmin", "/%2e%2e;x/admin", "/a#b", "/a?b#c", "/a\r\nHost: evil", "/%zz", "/a?b=\x00",
 	} {
 		if u, err := Under(base, path); err == nil {
 			t.Errorf("%q is let through: %s", path, u)
 		}
 	}
+}
+
+// Whatever path is asked for stays below the base, however often it is decoded
+// and however it is cleaned.
+func FuzzUnder(f *testing.F) {
+	for _, seed := range []string{"/a", "/../x", "/%2e%2e/x", "//..//", "/a/%252e%252e", "/..;x/", "/\\..\\", "/%5c..%2f", "/100%25"} {
+		f.Add(seed)
+	}
+	base, err := url.Parse("https://api.example.com/v2")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		u, err := Under(base, in)
+		if err != nil {
+			return
+		}
+		if !SameOrigin(base, u) || u.User != nil {
+			t.Fatalf("%q became %s", in, u)
+		}
+		text := u.EscapedPath()
+		for range decodings + 1 {
+			for _, spelling := range []string{text, strings.ReplaceAll(text, `\`, "/")} {
+				if clean := path.Clean(spelling); clean != "/v2" && !strings.HasPrefix(clean, "/v2/") {
+					t.Fatalf("%q became %q, which is %q", in, u.EscapedPath(), clean)
+				}
+			}
+			if text, err = url.PathUnescape(text); err != nil {
+				return
+			}
+		}
+	})
 }

@@ -39,7 +39,7 @@ func RunIDTime(id string) (t time.Time, ok bool) {
 	}
 	var ms int64
 	for i := 1; i < runIDLength; i++ {
-		digit := strings.IndexByte(runIDAlphabet, id[i])
+		digit := runIDDigits[id[i]]
 		if digit < 0 {
 			return time.Time{}, false
 		}
@@ -49,3 +49,11 @@ func RunIDTime(id string) (t time.Time, ok bool) {
 	}
 	return time.UnixMilli(ms).UTC(), true
 }
+
+// runIDDigits are the values of the letters of an id, -1 for what is none.
+var runIDDigits = func() (d [256]int8) {
+	for c := range d {
+		d[c] = int8(strings.IndexByte(runIDAlphabet, byte(c)))
+	}
+	return d
+}()

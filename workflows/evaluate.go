@@ -112,6 +112,9 @@ func (e *evaluator) root(name string, s *Scope, x *expression) any {
 	case "input":
 		return s.Input
 	case "trigger":
+		if s.Trigger == nil && s.Origin != nil {
+			return s.Origin.Trigger()
+		}
 		return s.Trigger
 	case "event":
 		return s.Event
@@ -120,8 +123,14 @@ func (e *evaluator) root(name string, s *Scope, x *expression) any {
 	case "secrets":
 		return s.Secrets
 	case "run":
+		if s.Run == nil && s.Origin != nil {
+			return s.Origin.Run()
+		}
 		return s.Run
 	case "workflow":
+		if s.Workflow == nil && s.Origin != nil {
+			return s.Origin.Workflow()
+		}
 		return s.Workflow
 	case "settings":
 		return s.Settings

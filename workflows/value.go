@@ -18,6 +18,9 @@ type Scope struct {
 	Secrets map[string]any
 	// Run is {id, startedAt, attempt, …} and Workflow {name, revision, …}.
 	Run, Workflow map[string]any
+	// Origin, when set, stands for trigger, run and workflow where those fields
+	// are nil.
+	Origin Origin
 	// Settings and User are set in workflows that run for users.
 	Settings, User any
 	// Vars are further names: loop variables, and response and page in a
@@ -28,6 +31,14 @@ type Scope struct {
 	Now time.Time
 	// Seed makes uuid() and random() the same at every replay of one step.
 	Seed string
+}
+
+// Origin is where a run comes from. It is asked when an expression names it,
+// which most do not, from any goroutine.
+type Origin interface {
+	Trigger() map[string]any
+	Run() map[string]any
+	Workflow() map[string]any
 }
 
 // Value is a compiled YAML value whose strings may hold ${{ expressions }}. A

@@ -69,9 +69,17 @@ func LaneOfRun(id string) (int, bool) {
 		return 0, false
 	}
 	for i := 1; i < idLength; i++ {
-		if strings.IndexByte(crockford, id[i]) < 0 {
+		if digits[id[i]] < 0 {
 			return 0, false
 		}
 	}
-	return strings.IndexByte(crockford, id[25])*32 + strings.IndexByte(crockford, id[26]), true
+	return int(digits[id[25]])*32 + int(digits[id[26]]), true
 }
+
+// digits are the values of the letters of an id, -1 for what is none.
+var digits = func() (d [256]int8) {
+	for c := range d {
+		d[c] = int8(strings.IndexByte(crockford, byte(c)))
+	}
+	return d
+}()

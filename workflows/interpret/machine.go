@@ -306,10 +306,7 @@ func (m *Machine) handleFailure() {
 	scope := *m.root.scope
 	// Effects of the run that were aborted may still be reading.
 	scope.Steps = maps.Clone(scope.Steps)
-	scope.Run = make(map[string]any, len(m.root.scope.Run)+1)
-	for k, v := range m.root.scope.Run {
-		scope.Run[k] = v
-	}
+	scope.Run = maps.Clone(scope.Origin.Run())
 	scope.Run["error"] = errorValue(m.cause)
 	m.failure = &block{steps: m.in.Workflow.OnFailure, scope: &scope}
 }

@@ -1,6 +1,7 @@
 package interpret
 
 import (
+	"sync"
 	"time"
 
 	"paragon/schema"
@@ -13,19 +14,38 @@ func (m *Machine) rootScope() *workflows.Scope {
 	return &workflows.Scope{
 		Input:    in.Input,
 		Event:    eventScope(in.Trigger),
-		Trigger:  triggerScope(in.Trigger),
+		Origin:   &origin{in: in},
 		Steps:    map[string]any{},
 		Secrets:  in.Secrets,
 		Settings: in.Settings,
 		User:     in.User,
-		Run: map[string]any{
-			"id":        in.ID,
-			"project":   in.Project,
-			"createdAt": in.CreatedAt.UTC().Format(time.RFC3339Nano),
-		},
-		Workflow: map[string]any{"name": in.Workflow.Name, "revision": in.Revision},
 	}
 }
+
+// origin makes what a run's expressions see of its trigger, itself and its
+// workflow, once one asks: a run whose expressions do not pays nothing for it.
+type origin struct {
+	in                     *Input // not written after New
+	trigger, run, workflow map[string]any
+	once                   sync.Once
+}
+
+func (o *origin) made() *origin {
+	o.once.Do(func() {
+		o.trigger = triggerScope(o.in.Trigger)
+		o.run = map[string]any{
+			"id":        o.in.ID,
+			"project":   o.in.Project,
+			"createdAt": o.in.CreatedAt.UTC().Format(time.RFC3339Nano),
+		}
+		o.workflow = map[string]any{"name": o.in.Workflow.Name, "revision": o.in.Revision}
+	})
+	return o
+}
+
+func (o *origin) Trigger() map[string]any  { return o.made().trigger }
+func (o *origin) Run() map[string]any      { return o.made().run }
+func (o *origin) Workflow() map[string]any { return o.made().workflow }
 
 // TriggerScope is what the expressions of a trigger see: the trigger with the
 // body that was received, for an event the event, and whom the run is for.

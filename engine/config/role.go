@@ -36,6 +36,8 @@ const (
 	ActionReadUsers  Action = "users.read"  // see the product's users and what credentials they have
 	ActionWriteUsers Action = "users.write" // create, change and delete them, set and connect their credentials
 
+	ActionExportSecrets Action = "secrets.export" // have the values of secrets, encrypted for a recipient
+
 	ActionReadMembers   Action = "members.read"    // see members and invitations
 	ActionWriteMembers  Action = "members.write"   // invite, change roles, remove
 	ActionCreateProject Action = "projects.create" // make projects; counts in the default project
@@ -43,7 +45,7 @@ const (
 
 // Actions lists every action.
 var Actions = []Action{ActionReadConfig, ActionWriteConfig, ActionReadRuns, ActionTrigger, ActionOperateRuns,
-	ActionCall, ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadUsers, ActionWriteUsers, ActionReadMembers, ActionWriteMembers, ActionCreateProject}
+	ActionCall, ActionReadKeys, ActionWriteKeys, ActionReadAudit, ActionReadUsers, ActionWriteUsers, ActionExportSecrets, ActionReadMembers, ActionWriteMembers, ActionCreateProject}
 
 // permissions is the table of who may do what. What is not in it is refused.
 var permissions = map[Role][]Action{

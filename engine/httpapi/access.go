@@ -176,3 +176,15 @@ func (s *Server) putSettings(w http.ResponseWriter, r *request) error {
 	}
 	return writeJSON(w, http.StatusOK, settings)
 }
+
+func (s *Server) exportSecrets(w http.ResponseWriter, r *request) error {
+	var req api.ExportSecretsRequest
+	if _, err := decodeBody(r.Request, &req); err != nil {
+		return err
+	}
+	found, err := s.opts.Config.ExportSecrets(r.Context(), r.actor, r.project, req.Recipient)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.List[api.ExportedSecret]{Items: found})
+}

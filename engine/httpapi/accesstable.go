@@ -37,6 +37,10 @@ func (s *Server) accessRoutes() []route {
 			summary: "Set the project's settings; the role counts in the default project", body: typeOf[schema.ProjectSettings](),
 			answers: []answer{{status: http.StatusOK, body: typeOf[schema.ProjectSettings]()}}, serve: s.putSettings},
 
+		{method: "POST", path: pathProject + "/secrets/export", access: member, action: config.ActionExportSecrets, id: "exportSecrets", tag: "access",
+			summary: "Have the values of all secrets, each encrypted for an age recipient", body: typeOf[api.ExportSecretsRequest](),
+			answers: []answer{{status: http.StatusOK, body: typeOf[api.List[api.ExportedSecret]]()}}, serve: s.exportSecrets},
+
 		{method: "GET", path: pathProject + "/members", access: member, action: config.ActionReadMembers, id: "listMembers", tag: "access",
 			summary: "List members, then who is invited", answers: []answer{{status: http.StatusOK, body: typeOf[api.List[api.Member]]()}}, serve: s.listMembers},
 		{method: "POST", path: pathProject + "/members", access: member, action: config.ActionWriteMembers, id: "invite", tag: "access",

@@ -30,7 +30,7 @@ func workflow(name string) string {
 var weakest = map[string]string{
 	"live": "public", "ready": "public", "version": "public", "openapi": "public", "metrics": "public", "hook": "public",
 	"whoami": "key", "listProjects": "key", "logout": "key", "login": "public", "startDevice": "public", "claimDevice": "public", "acceptInvitation": "public",
-	"createProject": "installation owner", "getSettings": "viewer", "putSettings": "installation owner",
+	"createProject": "installation owner", "getSettings": "viewer", "putSettings": "installation owner", "exportSecrets": "owner",
 	"listMembers": "developer", "invite": "admin", "setRole": "admin", "removeMember": "admin", "rotateKey": "admin",
 	"apply": "developer", "trigger": "operator",
 	"listRuns": "viewer", "getRun": "viewer", "getSteps": "viewer", "getPayload": "viewer", "cancelRun": "operator", "sendEvent": "operator", "replayRun": "operator", "replayRuns": "operator", "cancelRuns": "operator",

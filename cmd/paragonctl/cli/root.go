@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragonctl/access"
+	"paragon/cmd/paragonctl/backup"
 	"paragon/cmd/paragonctl/dash"
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/complete"
@@ -121,7 +122,8 @@ unreachable; 130 interrupted. diff: 0 same, 1 differs, above 1 error.`,
 	add(groupConfig,
 		manifest.NewInit(env), manifest.NewValidate(env), tests.New(env), manifest.NewFormat(env), manifest.NewDiff(env), manifest.NewApply(env),
 		resource.NewGet(env), resource.NewDescribe(env), resource.NewEdit(env), resource.NewDelete(env),
-		resource.NewHistory(env), resource.NewRollback(env), resource.NewExport(env), resource.NewIntegration(env), resource.NewDestination(env),
+		resource.NewHistory(env), resource.NewRollback(env), resource.NewExport(env), backup.NewRestore(env), resource.NewIntegration(env),
+		resource.NewDestination(env),
 		manifest.NewRelease(env),
 		manifest.NewExplain(env), manifest.NewSchema(env),
 	)

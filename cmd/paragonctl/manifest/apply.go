@@ -215,28 +215,13 @@ func outcome(result *api.ApplyResult) string {
 	var b strings.Builder
 	tally := map[string]int{}
 	for _, item := range result.Items {
-		did := word(item.Action)
+		did := output.Applied(item.Action)
 		tally[did]++
 		if item.Action != api.ActionUnchanged {
 			fmt.Fprintf(&b, "- `%s` %s, revision %d\n", item.Ref, did, item.Revision)
 		}
 	}
 	return fmt.Sprintf("### Applied: %s\n\n%s\n", summary(tally), b.String())
-}
-
-// word is what a person is told that apply did.
-func word(action api.Action) string {
-	switch action {
-	case api.ActionCreate:
-		return "created"
-	case api.ActionUpdate:
-		return "configured"
-	case api.ActionDelete:
-		return "deleted"
-	case api.ActionUnchanged:
-		return "unchanged"
-	}
-	return string(action)
 }
 
 // printResult tells what an apply, or a rollback of a release, did.
@@ -254,7 +239,7 @@ func printResult(ctx context.Context, env *command.Env, out *output.Flags, forma
 			note = " (server dry run)"
 		}
 		for _, item := range result.Items {
-			did := word(item.Action)
+			did := output.Applied(item.Action)
 			tally[did]++
 			fmt.Fprintf(&b, "%s %s%s\n", terminal.Safe(item.Ref.String()), style.Action(did), note)
 		}

@@ -70,7 +70,7 @@ func (o *ReleaseListOptions) run(ctx context.Context) error {
 func tallied(items []api.ReleaseItem) string {
 	tally := map[string]int{}
 	for _, i := range items {
-		tally[word(i.Action)]++
+		tally[output.Applied(i.Action)]++
 	}
 	return summary(tally)
 }
@@ -121,7 +121,7 @@ func (o *ReleaseShowOptions) run(ctx context.Context) error {
 		if i.Before > 0 {
 			before = fmt.Sprint(i.Before)
 		}
-		g.Rows = append(g.Rows, []string{i.Ref.String(), fmt.Sprint(i.Revision), before, word(i.Action)})
+		g.Rows = append(g.Rows, []string{i.Ref.String(), fmt.Sprint(i.Revision), before, output.Applied(i.Action)})
 	}
 	view.Table, view.Empty = g, "The release has no resources."
 	return o.out.Print(ctx, o.env.Streams, view)

@@ -75,7 +75,7 @@ func (o *EditOptions) run(ctx context.Context) error {
 	if err != nil {
 		return hint(o.ref, fmt.Errorf("edit %s: %w", o.ref, err))
 	}
-	text, err := source.Write(*stored)
+	text, err := source.Write(*stored, nil)
 	if err != nil {
 		return fmt.Errorf("edit %s: %w", o.ref, err)
 	}

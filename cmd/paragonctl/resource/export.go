@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/paragonctl/backup"
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/source"
@@ -25,7 +26,11 @@ type ExportOptions struct {
 	refs  []schema.Ref
 	dir   string
 	force bool
-	out   output.Flags
+	// all exports every project, recipient is who can read the secrets' values.
+	all       bool
+	recipient string
+	sealed    map[string]string
+	out       output.Flags
 }
 
 // NewExport makes the export command.
@@ -37,15 +42,24 @@ func NewExport(env *command.Env) *cobra.Command {
 		Long: `Write stored resources as YAML that apply reads: all of them, those of a kind, or
 the named ones, to standard output or one file each to a directory.
 
-The value of a secret never leaves the server; its document says
-"valueFrom: {env: NAME}" instead.`,
+The value of a secret does not leave the server; its document says
+"valueFrom: {env: NAME}" instead. An owner may have the values encrypted for an age
+recipient, --secrets-for: apply and restore decrypt them with its identity.
+
+--all is the back-up of the configuration: every project that you have a role in, with
+its settings, its users' public keys and its members, into a directory that "restore"
+brings back. Users, their credentials and the history are in Postgres' own back-up.`,
 		Example: `  paragonctl export --dir workflows
   paragonctl export workflow lead-sync > lead-sync.yaml
+  paragonctl export --all --dir backup-2026-01-31 --secrets-for age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
   paragonctl export --context staging | paragonctl diff --context production -f -`,
 		ValidArgsFunction: completeRef(env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := o.out.Check(); err != nil {
 				return err
+			}
+			if o.all {
+				return o.runAll(cmd.Context(), args)
 			}
 			if o.dir != "" && o.out.Format == output.YAML {
 				o.out.Format = "" // that is what the files are
@@ -69,8 +83,24 @@ The value of a secret never leaves the server; its document says
 	}
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write one file a resource into this directory")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace files that are there")
+	cmd.Flags().BoolVar(&o.all, "all", false, "export every project into --dir, as restore brings it back")
+	cmd.Flags().StringVar(&o.recipient, "secrets-for", "", "export the values of secrets, encrypted for this age recipient")
 	o.out.Register(cmd)
 	return cmd
+}
+
+// runAll exports all projects.
+func (o *ExportOptions) runAll(ctx context.Context, args []string) error {
+	switch {
+	case len(args) > 0:
+		return command.Usage("--all exports everything: a kind or a name goes without it")
+	case o.dir == "":
+		return command.Usage("--all needs --dir: a directory that is not there yet")
+	case o.force:
+		return command.Usage("--force does not go with --all: a back-up has a directory of its own")
+	}
+	done, err := backup.Export(ctx, o.env, o.dir, o.recipient)
+	return o.out.PrintDone(ctx, o.env.Streams, done, err)
 }
 
 func (o *ExportOptions) run(ctx context.Context) error {
@@ -95,12 +125,22 @@ func (o *ExportOptions) run(ctx context.Context) error {
 		}
 		items = append(items, *item)
 	}
+	if o.recipient != "" {
+		secrets, err := client.ExportSecrets(ctx, o.recipient)
+		if err != nil {
+			return fmt.Errorf("export the values of secrets: %w", err)
+		}
+		o.sealed = make(map[string]string, len(secrets.Items))
+		for _, s := range secrets.Items {
+			o.sealed[s.Name] = s.Age
+		}
+	}
 	if o.dir == "" && !o.out.ForPeople() && o.out.Format != output.YAML {
 		return o.print(ctx, items)
 	}
 	var done []output.Did
 	for i, item := range items {
-		text, err := source.Write(item)
+		text, err := source.Write(item, o.sealed)
 		if err != nil {
 			return fmt.Errorf("export %s: %w", refOf(item), err)
 		}
@@ -131,7 +171,7 @@ func (o *ExportOptions) run(ctx context.Context) error {
 func (o *ExportOptions) print(ctx context.Context, items []api.StoredResource) error {
 	var list []schema.Resource
 	for _, item := range items {
-		doc, err := source.Portable(item)
+		doc, err := source.Portable(item, o.sealed)
 		if err != nil {
 			return fmt.Errorf("export %s: %w", refOf(item), err)
 		}

@@ -6,12 +6,28 @@ import (
 	"io"
 
 	"paragon/cmd/paragonctl/internal/terminal"
+	"paragon/schema/api"
 )
 
 // Did says what a command did to one thing ("workflow/lead-sync", "deleted").
 type Did struct {
 	Resource string `json:"resource"`
 	Action   string `json:"action"`
+}
+
+// Applied says what was done to a resource, as kubectl does.
+func Applied(action api.Action) string {
+	switch action {
+	case api.ActionCreate:
+		return "created"
+	case api.ActionUpdate:
+		return "configured"
+	case api.ActionDelete:
+		return "deleted"
+	case api.ActionUnchanged:
+		return "unchanged"
+	}
+	return string(action)
 }
 
 // PrintDone writes what a command did, one line a thing, and returns err: what

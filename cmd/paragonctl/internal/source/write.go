@@ -12,17 +12,21 @@ import (
 
 // Write is a stored resource as someone would write it, so that applying it
 // changes nothing. A secret says where its value comes from instead of what it
-// is.
-func Write(item api.StoredResource) ([]byte, error) {
-	r, err := Portable(item)
+// is: sealed has those, by name, that are at hand as age files.
+func Write(item api.StoredResource, sealed map[string]string) ([]byte, error) {
+	r, err := Portable(item, sealed)
 	if err != nil {
 		return nil, err
 	}
 	return workflows.MarshalYAML(r)
 }
 
-// Portable is a stored resource as a document of its own.
-func Portable(item api.StoredResource) (schema.Resource, error) {
+// Portable is a stored resource as a document of its own, as Write writes it.
+func Portable(item api.StoredResource, sealed map[string]string) (schema.Resource, error) {
+	from := schema.SecretSource{Env: item.Metadata.Name}
+	if age := sealed[item.Metadata.Name]; age != "" {
+		from = schema.SecretSource{Age: age}
+	}
 	r := item.Resource
 	r.APIVersion = schema.APIVersion
 	r.Spec = InOrder(r)
@@ -31,7 +35,7 @@ func Portable(item api.StoredResource) (schema.Resource, error) {
 		if err := json.Unmarshal(r.Spec, &spec); err != nil {
 			return r, err
 		}
-		text, err := json.Marshal(schema.SecretSpec{Description: spec.Description, ValueFrom: &schema.SecretSource{Env: r.Metadata.Name}})
+		text, err := json.Marshal(schema.SecretSpec{Description: spec.Description, ValueFrom: &from})
 		if err != nil {
 			return r, err
 		}

@@ -102,7 +102,7 @@ func (o *RestoreOptions) run(ctx context.Context) error {
 		differ += n
 	}
 	if differ > 0 {
-		if err := o.env.Confirmed(o.cmd, o.yes, fmt.Sprintf("Replace %d resources that differ from the backup?", differ)); err != nil {
+		if err := o.env.Confirmed(o.cmd, o.yes, fmt.Sprintf("Replace what differs from the backup, %d in number?", differ)); err != nil {
 			return err
 		}
 	}

@@ -114,3 +114,7 @@ func (s *Server) rotateKey(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(http.StatusCreated)
 	return json.NewEncoder(w).Encode(api.CreatedKey{Key: api.Key{ID: "k9", Name: "ada", Role: "owner", CreatedAt: Now}, Token: "pgn_rotated"})
 }
+
+func (s *Server) settings(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, schema.ProjectSettings{Weight: schema.DefaultWeight})
+}

@@ -92,6 +92,7 @@ func Start() *Server {
 		"GET " + project + "/operations/{id}":            s.getOperation,
 		"POST " + project + "/operations/{id}/cancel":    s.cancelOperation,
 		"GET " + project + "/audit":                      s.listAudit,
+		"GET " + project + "/settings":                   s.settings,
 		"GET " + project + "/members":                    s.listMembers,
 		"POST " + project + "/members":                   s.invite,
 		"PUT " + project + "/members/{email}":            s.setRole,

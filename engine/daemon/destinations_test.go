@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"paragon/engine/connect/users"
 	"paragon/engine/daemon"
 	"paragon/engine/destination"
 	"paragon/engine/servicetest"
+	"paragon/schema"
 	"paragon/schema/api"
 )
 
@@ -58,7 +60,7 @@ apiVersion: paragon/v1
 kind: Destination
 metadata: {name: hook}
 spec:
-  events: [{event: run.failed, labels: {team: growth}}, {event: queue.paused}]
+  events: [{event: run.failed, labels: {team: growth}}, {event: queue.paused}, {event: credential.invalid}]
   group: {wait: 2s, interval: 1h}
   webhook: {url: "` + far.URL + `"}
 ---
@@ -90,6 +92,10 @@ spec: {steps: [{id: stop, fail: {message: "nor here"}}]}
 	if err := d.PauseQueue(t.Context(), "0/low"); err != nil {
 		t.Fatal(err)
 	}
+	gone := users.Failure{ID: "f-1", Place: users.Place{Project: schema.DefaultProject, User: "u_1", Integration: "crm", Account: "default"}, Reason: "invalid_grant", At: time.Now()}
+	if err := d.CredentialFailed(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
 	d.awaits("an attempt", func() bool { return d.status("hook").State == api.DestinationFailing })
 	hook.answer(http.StatusOK)
 	d.awaits("it arrives", func() bool { s := d.status("hook"); return s.Last != nil && s.Last.State == api.DeliveryDelivered })
@@ -103,8 +109,8 @@ spec: {steps: [{id: stop, fail: {message: "nor here"}}]}
 		t.Errorf("the mail is %+v", m)
 	}
 	total := d.status("hook").Waiting + d.status("hook").Last.Events
-	if total != 21 {
-		t.Errorf("%d events are told or wait, want 20 failures and a pause", total)
+	if total != 22 {
+		t.Errorf("%d events are told or wait, want 20 failures, a pause and a credential", total)
 	}
 	if s := d.status("mail"); s.Last == nil || s.Waiting+s.Last.Events < 21 {
 		t.Errorf("mail: %+v", s)

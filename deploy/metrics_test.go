@@ -148,6 +148,21 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+// The chart's scaler asks for a metric that exists: a query that finds nothing
+// would leave the workers as few as they are.
+func TestScalerQueries(t *testing.T) {
+	queries := regexp.MustCompile(`(?m)^\s*query: (.+)$`).FindAllStringSubmatch(read(t, "helm/paragon/templates/autoscaling.yaml"), -1)
+	if len(queries) == 0 {
+		t.Fatal("the chart's scaler has no query")
+	}
+	all := offered(t)
+	for _, q := range queries {
+		for _, fault := range wrong(all, q[1]) {
+			t.Errorf("%s: %s", q[1], fault)
+		}
+	}
+}
+
 type dashboard struct {
 	UID        string
 	Templating struct{ List []struct{ Name, Type string } }

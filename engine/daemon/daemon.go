@@ -274,7 +274,6 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 func (d *Daemon) startWorker(ctx context.Context) error {
 	o := &d.opts
 	d.openConnect()
-	d.outbound.Transport = o.Tracer.Transport(d.outbound.Transport)
 	d.sandbox = function.NewSandbox(0)
 	performers := steps.New(d.outbound, d.sandbox, integrations{d.connect})
 	maps.Copy(performers, o.Performers)

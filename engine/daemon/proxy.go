@@ -22,6 +22,7 @@ func (d *Daemon) openConnect() {
 		return
 	}
 	d.outbound = outbound.New(d.opts.Outbound)
+	d.outbound.Transport = d.opts.Tracer.Transport(d.outbound.Transport)
 	d.connect = connect.New(connect.Options{Config: d.cache, Credentials: d.lender, HTTP: d.outbound})
 }
 

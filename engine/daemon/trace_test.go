@@ -3,11 +3,14 @@ package daemon_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-oauth2/oauth2/v4/server"
 
 	"paragon/engine/daemon"
 	"paragon/engine/tracing"
@@ -116,6 +119,25 @@ steps:
 	}
 	d.logged(log.String(), map[string]string{"msg": "attempt failed", "run": id, "step": "asks", "trace": caller, "failure": "http"})
 	d.logged(log.String(), map[string]string{"msg": "run ended", "run": id, "status": "succeeded", "trace": caller})
+}
+
+// TestTraceOfTheAPIAlone asks for a token in a process that runs nothing: the
+// request is in the trace of the call through the proxy that needs it.
+func TestTraceOfTheAPIAlone(t *testing.T) {
+	collector := tracingtest.Start(t)
+	d, _ := startServed(t, io.Discard, startTracer(t, collector), func(o *daemon.Options) { o.Roles = []daemon.Role{daemon.RoleAPI} })
+	issuer, _ := oauth(t, "the-client", "a-client-secret", server.ClientFormHandler)
+	d.secret("CLIENT_SECRET", "a-client-secret")
+	d.integration("crm", strings.ReplaceAll(`{baseUrl: FAR/anything, auth: {oauth2: {grant: clientCredentials, tokenUrl: OAUTH/token,
+  clientId: the-client, clientSecret: {secret: CLIENT_SECRET}, clientAuth: post}}}`, "OAUTH", issuer))
+	const caller = "4bf92f3577b34da6a3ce929d0e0e4736"
+	header := http.Header{"Traceparent": {"00-" + caller + "-00f067aa0ba902b7-01"}}
+	if resp, body := d.callThrough("crm", "GET", "/contacts", "", header); resp.StatusCode != http.StatusOK {
+		t.Fatalf("%d: %s", resp.StatusCode, body)
+	}
+	soon(t, "the request for a token is in the trace", func() bool {
+		return len(treeOf(collector.Spans(), caller).named("POST "+strings.TrimPrefix(issuer, "http://"))) == 1
+	})
 }
 
 // triggerWithin triggers a run as a part of somebody's trace.

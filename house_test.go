@@ -46,7 +46,7 @@ var plan = []struct {
 	{"engine/cache", []string{"schema", "workflows", "engine/seal", "engine/store"}},
 	{"engine/identity", nil},
 	{"engine/config", []string{"schema", "schema/api", "workflows", "engine/seal", "engine/store", "engine/cache", "engine/identity"}},
-	{"engine/logs", []string{"schema", "engine/batch", "engine/queue", "engine/record", "engine/store"}},
+	{"engine/logs", []string{"schema", "engine/batch", "engine/payload", "engine/queue", "engine/record", "engine/store"}},
 	{"engine/stats", []string{"schema", "schema/api", "engine/queue"}},
 	{"engine/metrics", []string{"schema", "schema/api", "engine/logs", "engine/stats"}},
 	{"engine/execution", []string{"schema", "schema/api", "workflows", "workflows/interpret", "engine/batch", "engine/seal",

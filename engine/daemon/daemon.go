@@ -247,8 +247,10 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		if err := d.flusher.Start(ctx); err != nil {
 			return fmt.Errorf("start the flusher: %w", err)
 		}
-		if !o.Keep.None() {
-			d.retention = logs.NewRetention(logs.RetentionOptions{Store: o.Store, Keep: o.Keep, Log: d.log})
+		if !o.Keep.None() || o.Payloads != nil {
+			d.retention = logs.NewRetention(logs.RetentionOptions{
+				Store: o.Store, Keep: o.Keep, Payloads: o.Payloads, Redis: o.Redis, Lanes: o.Lanes, Log: d.log,
+			})
 			d.retention.Start(ctx)
 		}
 	}

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"paragon/engine/payload"
 	"paragon/engine/store"
 )
 
@@ -41,6 +44,11 @@ func (k Keep) None() bool {
 type RetentionOptions struct {
 	Store store.Store
 	Keep  Keep
+	// Payloads has the large values that history refers to; nil: there are none.
+	// Redis and Lanes tell which runs are live.
+	Payloads *payload.Store
+	Redis    redis.UniversalClient
+	Lanes    int
 	// Every is how often old history is looked for. Default an hour.
 	Every time.Duration
 	// Now is the clock that decides what is old. Default time.Now.
@@ -54,6 +62,9 @@ type Retention struct {
 	opts RetentionOptions
 	quit context.CancelFunc
 	loop sync.WaitGroup
+	// orphans is when all days were looked through for values that nothing
+	// refers to.
+	orphans time.Time
 }
 
 // NewRetention makes a retention; Start it.
@@ -95,7 +106,7 @@ func (r *Retention) Stop() {
 // Sweep deletes what is too old now, and returns how many runs that were. A
 // project that fails does not keep the others from being swept.
 func (r *Retention) Sweep(ctx context.Context) (int64, error) {
-	if r.opts.Keep.None() {
+	if r.opts.Keep.None() && r.opts.Payloads == nil {
 		return 0, nil
 	}
 	snap, err := r.opts.Store.LoadConfig(ctx)
@@ -104,7 +115,9 @@ func (r *Retention) Sweep(ctx context.Context) (int64, error) {
 	}
 	var total int64
 	var errs []error
+	var projects []string
 	for _, p := range snap.Projects {
+		projects = append(projects, p.Name)
 		keep := r.opts.Keep.Of(p.Name)
 		if keep <= 0 {
 			continue
@@ -119,6 +132,9 @@ func (r *Retention) Sweep(ctx context.Context) (int64, error) {
 		if n > 0 {
 			r.opts.Log.Info("old history deleted", "project", p.Name, "before", before.UTC(), "runs", n)
 		}
+	}
+	if len(errs) == 0 { // values go after what refers to them
+		errs = append(errs, r.sweepAllPayloads(ctx, projects))
 	}
 	return total, errors.Join(errs...)
 }

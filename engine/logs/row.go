@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/engine/record"
 	"paragon/engine/store"
@@ -36,6 +37,9 @@ func appendRow(batch *store.LogBatch, key, value string) error {
 			batch.Runs = batch.Runs[:len(batch.Runs)-1]
 			return fmt.Errorf("log row %q: %w", key, err)
 		}
+		run := &batch.Runs[len(batch.Runs)-1]
+		notePayload(batch, run.Project, run.Input)
+		notePayload(batch, run.Project, run.Output)
 		return nil
 	case "s":
 		project, rest, _ := strings.Cut(rest, " ")
@@ -49,6 +53,7 @@ func appendRow(batch *store.LogBatch, key, value string) error {
 			batch.Steps = batch.Steps[:len(batch.Steps)-1]
 			return fmt.Errorf("log row %q: %w", key, err)
 		}
+		notePayload(batch, project, batch.Steps[len(batch.Steps)-1].Result)
 		return nil
 	case "p":
 		batch.ProxyCalls = append(batch.ProxyCalls, schema.ProxyCall{})
@@ -59,4 +64,11 @@ func appendRow(batch *store.LogBatch, key, value string) error {
 		return nil
 	}
 	return fmt.Errorf("log row %q: unknown kind", key)
+}
+
+// notePayload names the large value that a reference in a row stands for.
+func notePayload(batch *store.LogBatch, project string, value []byte) {
+	if ref, ok := payload.AsRef(value); ok {
+		batch.Payloads = append(batch.Payloads, store.Payload{Project: project, Day: ref.Day(), Digest: ref.Digest()})
+	}
 }

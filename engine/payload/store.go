@@ -117,6 +117,45 @@ func (s *Store) Resolve(ctx context.Context, project string, value []byte) ([]by
 	return s.Fetch(ctx, project, ref)
 }
 
+// Days lists the days for which a project has values, as 2026-11-28.
+func (s *Store) Days(ctx context.Context, project string) (days []string, err error) {
+	err = s.bucket.Folders(ctx, project+"/", func(name string) error {
+		if isDay(name) {
+			days = append(days, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable("list the days of project "+project, err)
+	}
+	return days, nil
+}
+
+// Sweep removes what a project has for a day and gone selects: by its name, the
+// digest of a value but for what a write that was cut off left, and by when it
+// was written. It returns how many went.
+func (s *Store) Sweep(ctx context.Context, project, day string, gone func(name string, written time.Time) bool) (n int, err error) {
+	var names []string
+	err = s.bucket.List(ctx, key(project, day, ""), func(name string, written time.Time) error {
+		if gone(name, written) {
+			names = append(names, name)
+		}
+		return nil
+	})
+	for _, name := range names {
+		if err == nil {
+			err = s.bucket.Delete(ctx, key(project, day, name))
+		}
+		if err == nil {
+			n++
+		}
+	}
+	if err != nil {
+		return n, unavailable("sweep "+project+"/"+day, err)
+	}
+	return n, nil
+}
+
 // Ping tells why values can't be kept or read now.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.bucket.Ping(ctx); err != nil {

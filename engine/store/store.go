@@ -293,10 +293,14 @@ type Runs interface {
 	Steps(ctx context.Context, project, id string) ([]schema.StepRecord, error)
 	// ListProxyCalls lists calls that went through the proxy, newest first.
 	ListProxyCalls(ctx context.Context, q ProxyCallQuery) ([]schema.ProxyCall, error)
+	// Payloads lists the digests of the large values that a project's history of
+	// a day (as 2026-11-28) refers to.
+	Payloads(ctx context.Context, project, day string) ([]string, error)
 	// DeleteRuns removes the history of the runs that were created, and of the
 	// proxy calls that were begun, before the time, by the time in their ids, and
 	// returns how many ended runs went; of days of hundreds of thousands that go
-	// as a whole about how many. It removes expired idempotency keys, too.
+	// as a whole about how many. It removes expired idempotency keys, too,
+	// and forgets the payloads of days that are over by then.
 	DeleteRuns(ctx context.Context, project string, before time.Time) (int64, error)
 }
 
@@ -333,6 +337,16 @@ type LogBatch struct {
 	// ProxyCalls holds calls that went through the proxy. One that is there
 	// already stays as it is.
 	ProxyCalls []schema.ProxyCall
+	// Payloads names the large values that the rows refer to.
+	Payloads []Payload
+}
+
+// Payload names a value in object storage.
+type Payload struct {
+	Project string
+	// Day is the day (UTC) of the run that refers to it, as 2026-11-28.
+	Day    string
+	Digest string
 }
 
 // Rows is how many rows the batch has.

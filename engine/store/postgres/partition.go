@@ -123,7 +123,7 @@ func (s *Store) DeleteRuns(ctx context.Context, project string, before time.Time
 		}
 		total += deleted
 	}
-	return total, nil
+	return total, s.forgetPayloads(ctx, project, before)
 }
 
 // deleteDay removes all that a project has in a day.

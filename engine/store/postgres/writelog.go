@@ -77,6 +77,9 @@ func (s *Store) writeLog(ctx context.Context, tx pgx.Tx, batch store.LogBatch, d
 		}
 		last.Queue(`DELETE FROM accepted WHERE id = ANY($1)`, ids)
 	}
+	if len(batch.Payloads) > 0 {
+		queuePayloads(&last, batch.Payloads)
+	}
 	last.Queue(`UPDATE log_positions SET position = $2 WHERE stream = $1`, batch.Stream, batch.To)
 	return s.wrap(ctx, what, tx.SendBatch(ctx, &last).Close())
 }

@@ -46,6 +46,9 @@ func writeRows(ctx context.Context, tx *sql.Tx, batch store.LogBatch) error {
 	if err := writeProxyCalls(ctx, tx, batch.ProxyCalls); err != nil {
 		return err
 	}
+	if err := writePayloads(ctx, tx, batch.Payloads); err != nil {
+		return err
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO log_positions (stream, position) VALUES (?, ?)
 		ON CONFLICT (stream) DO UPDATE SET position = excluded.position`, batch.Stream, batch.To)
 	return err
@@ -180,6 +183,10 @@ func (s *Store) DeleteRuns(ctx context.Context, project string, before time.Time
 	var deleted int64
 	err := s.deleteAll(ctx, &deleted, `DELETE FROM runs WHERE rowid IN
 		(SELECT rowid FROM runs WHERE project = ?1 AND id < ?2 LIMIT ?3)`, project, bound)
+	if err != nil {
+		return deleted, err
+	}
+	_, err = s.delete(ctx, `DELETE FROM payloads WHERE project = ? AND day < ?`, project, before.UTC().Format(time.DateOnly))
 	return deleted, err
 }
 

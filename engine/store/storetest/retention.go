@@ -148,3 +148,35 @@ func testDeleteWhileWriting(t *testing.T, open opener) {
 		t.Errorf("%d runs and %d steps are left; want %d", runs, steps, writers*batches)
 	}
 }
+
+func testPayloads(t *testing.T, open opener) {
+	s, ctx := migrated(t, open), t.Context()
+	midnight := epoch.Truncate(24 * time.Hour)
+	day := func(n int) string { return midnight.AddDate(0, 0, n).Format(time.DateOnly) }
+	batch := store.LogBatch{Stream: "s", To: "1"}
+	for n := range 3 {
+		for _, project := range []string{"default", "north"} {
+			batch.Payloads = append(batch.Payloads,
+				store.Payload{Project: project, Day: day(n), Digest: "aa"}, store.Payload{Project: project, Day: day(n), Digest: "bb"},
+				store.Payload{Project: project, Day: day(n), Digest: "aa"}) // two rows with one value
+		}
+	}
+	write(t, s, batch)
+	write(t, s, store.LogBatch{Stream: "s", From: "1", To: "2", Payloads: batch.Payloads[:1]}) // and one of a later batch
+	check := func(project string, n, want int) {
+		t.Helper()
+		if digests := got(s.Payloads(ctx, project, day(n)))(t); len(digests) != want {
+			t.Errorf("%s has %v for its day %d; want %d", project, digests, n, want)
+		}
+	}
+	for n := range 3 {
+		check("default", n, 2)
+	}
+	check("default", 3, 0)
+	check("nobody", 0, 0)
+	got(s.DeleteRuns(ctx, "default", midnight.Add(47*time.Hour)))(t) // in its second day
+	for n, want := range []int{0, 2, 2} {
+		check("default", n, want)
+		check("north", n, 2)
+	}
+}

@@ -72,6 +72,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"OperationsAreLeasedOnce", testOperationRace},
 		{"DeleteRuns", testDeleteRuns},
 		{"DeleteRunsOfOneProject", testDeleteRunsOfOneProject},
+		{"Payloads", testPayloads},
 		{"DeleteRunsWhileWriting", testDeleteWhileWriting},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })

@@ -242,3 +242,47 @@ func TestDevIsKilledWithASecretInAResult(t *testing.T) {
 		t.Errorf("the far side saw %v", seen)
 	}
 }
+
+// TestDevIsKilledInALongLoop kills `paragond dev` in the middle of a loop that is
+// spread over runs of chunks: it goes on, and what is in the store is not done
+// again.
+func TestDevIsKilledInALongLoop(t *testing.T) {
+	t.Parallel()
+	far := newFarSide(t)
+	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
+	t.Cleanup(p.cleanup)
+	p.start()
+	client := api.New(p.url(), p.log.token)
+	defer client.Close()
+	file := api.File{Name: "wide.yaml", Content: fmt.Sprintf(wide, far.url())}
+	if _, err := client.Apply(t.Context(), api.ApplyRequest{Files: []api.File{file}}, api.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	const items, parallelism = 1100, 24
+	run, err := client.Trigger(t.Context(), "wide", api.TriggerRequest{Input: []byte(`{"items":[` + zeros(items) + `]}`)}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far.await(t, time.Minute, "a third is done", func() bool { return len(far.history()) > items/3 })
+	p.kill()
+	p.start()
+	again := api.New(p.url(), p.log.token)
+	defer again.Close()
+	if run, err = again.WaitRun(t.Context(), run.ID); err != nil || run.Status != schema.RunSucceeded {
+		t.Fatalf("the run is %+v (%v)", run, err)
+	}
+	seen := map[string]bool{}
+	for _, o := range far.history() {
+		if o.run() == run.ID {
+			t.Errorf("%s was executed by the run itself", o.step())
+		}
+		seen[o.step()] = true
+	}
+	if len(seen) != items {
+		t.Errorf("the far side saw %d items; want %d", len(seen), items)
+	}
+	// An item is under way from its call until its record is in the store.
+	if n := len(far.history()) - items; n > 2*parallelism {
+		t.Errorf("%d items were executed again; %d were under way at most", n, parallelism)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,6 +127,78 @@ func TestCanceledFanOutCancelsItsChunks(t *testing.T) {
 			t.Errorf("run %s failed: %+v", r.ID, r.Error)
 		}
 	}
+}
+
+// TestDurableFanOutOutlivesItsWorkersAndRedis executes a loop of a run with
+// durability store on two workers, kills one of them in the middle, and then has
+// Redis forget everything: the chunks go on where the store has them.
+func TestDurableFanOutOutlivesItsWorkersAndRedis(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, options{volatile: true})
+	front := c.start("front", "api,scheduler,flusher")
+	first := c.start("first", "worker")
+	c.start("second", "worker")
+	c.apply(front, strings.Replace(fmt.Sprintf(wide, c.far.url()), "spec:", "spec:\n  durability: store", 1))
+	c.far.treats(func(observation) answer { return answer{after: 40 * time.Millisecond} })
+	const items, parallelism = 2000, 24
+	client := c.client(front)
+	run, err := client.Trigger(t.Context(), "wide", api.TriggerRequest{Input: []byte(`{"items":[` + zeros(items) + `]}`)}, 0)
+	c.must(err)
+	c.far.await(t, time.Minute, "a tenth is done", func() bool { return len(c.far.history()) > items/10 })
+	first.kill()
+	c.far.await(t, 2*time.Minute, "a half is done", func() bool { return len(c.far.history()) > items/2 })
+	c.eventually(time.Minute, "most of that is in the store", func(ctx context.Context) (bool, error) {
+		var n int
+		err := c.pool.QueryRow(ctx, `SELECT count(DISTINCT (run, path)) FROM steps WHERE path LIKE '%/item' AND status = 'succeeded'`).Scan(&n)
+		return n > items/4, err
+	})
+	stored := map[string]bool{}
+	rows, err := c.pool.Query(t.Context(), `SELECT path FROM steps WHERE path LIKE '%/item' AND status = 'succeeded'`)
+	c.must(err)
+	for rows.Next() {
+		var path string
+		c.must(rows.Scan(&path))
+		stored[path] = true
+	}
+	c.must(rows.Err())
+	c.empty()
+	before := len(c.far.history())
+	var ended *schema.Run
+	c.eventually(3*time.Minute, "the fan-out ends", func(ctx context.Context) (bool, error) {
+		ended, err = client.Run(ctx, run.ID, 0)
+		return err == nil && ended.Status.Ended(), err
+	})
+	if ended.Status != schema.RunSucceeded {
+		t.Fatalf("the fan-out %s: %+v", ended.Status, ended.Error)
+	}
+	var out []struct{ I, At int }
+	c.must(json.Unmarshal(ended.Output, &out))
+	if len(out) != items {
+		t.Fatalf("the output has %d items", len(out))
+	}
+	for i, got := range out {
+		if got.At != i {
+			t.Fatalf("item %d gave %+v", i, got)
+		}
+	}
+	keys, runs := map[string]string{}, map[string]bool{}
+	for i, o := range c.far.history() {
+		runs[o.run()] = true
+		if was := keys[o.step()]; was != "" && was != o.key {
+			t.Errorf("%s was sent under the keys %s and %s", o.step(), was, o.key)
+		}
+		keys[o.step()] = o.key
+		if i >= before && stored[o.step()] {
+			t.Errorf("%s was executed again, though the store had that it is finished", o.step())
+		}
+	}
+	if len(keys) != items {
+		t.Errorf("the far side saw %d items; want %d", len(keys), items)
+	}
+	if runs[run.ID] || len(runs) < 4 {
+		t.Errorf("%d runs executed the chunks", len(runs))
+	}
+	t.Logf("%d of %d items were in the store when Redis lost them, %d calls in all", len(stored), items, len(c.far.history()))
 }
 
 // zeros is a list of so many zeros.

@@ -2,33 +2,20 @@ package execution
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
 	"paragon/engine/store"
 	"paragon/schema"
-	"paragon/workflows"
 	"paragon/workflows/interpret"
 	"paragon/workflows/steps"
 )
 
-// calledRun is the run that a record waits for; empty for none.
-func calledRun(rec *schema.StepRecord) string {
-	if rec.Status != schema.StepWaiting || rec.Kind != string(workflows.StepCall) && rec.Kind != string(interpret.KindChunk) {
-		return ""
-	}
-	var called struct{ ID string }
-	if json.Unmarshal(rec.Result, &called) != nil {
-		return ""
-	}
-	return called.ID
-}
-
 // recall reads what the store knows of a run that Redis has lost: the latest
 // record of each step, and the words of called runs that the run may have
-// missed, to be told once it is back. A call whose run is nowhere any more is
-// left out: it is made again, under the same idempotency key.
+// missed, to be told once it is back. The lost runs of its chunks are put back,
+// too, and wait for it. A call whose run is nowhere any more is left out: it is
+// made again, under the same idempotency key.
 func (in *intake) recall(ctx context.Context, id string, s *start) (history []schema.StepRecord, missed []signal, err error) {
 	recs, err := in.runs.Steps(ctx, s.Project, id)
 	if err != nil {
@@ -40,7 +27,7 @@ func (in *intake) recall(ctx context.Context, id string, s *start) (history []sc
 		} else if again {
 			continue
 		}
-		if called := calledRun(&rec); called != "" {
+		if called, chunk := interpret.Called(&rec); called != "" {
 			st, err := in.ledger.load(ctx, called)
 			if err != nil {
 				return nil, nil, err
@@ -50,10 +37,23 @@ func (in *intake) recall(ctx context.Context, id string, s *start) (history []sc
 				if err != nil {
 					return nil, nil, err
 				}
-				if word == nil {
+				if chunk != nil && word != nil {
+					if again, err := in.cameHidden(ctx, s, word); err != nil {
+						return nil, nil, err
+					} else if again {
+						word = nil
+					}
+				}
+				switch {
+				case word != nil:
+					missed = append(missed, *word)
+				case chunk != nil && in.ledger.lane(called) != nil:
+					if err := in.recallChunk(ctx, s, caller{Run: id, Path: rec.Path}, called, chunk); err != nil {
+						return nil, nil, err
+					}
+				default:
 					continue
 				}
-				missed = append(missed, *word)
 			}
 		}
 		history = append(history, rec)

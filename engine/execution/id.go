@@ -2,6 +2,7 @@ package execution
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"strings"
 	"sync"
@@ -41,8 +42,20 @@ func randomBytes(out []byte) {
 // NewRunID makes the id of a run that was accepted at a time and lives in a
 // lane below MaxLanes.
 func NewRunID(at time.Time, lane int) string {
-	var raw [16]byte // the first 70 bits are used
+	var raw [16]byte
 	randomBytes(raw[:])
+	return runID(at, lane, raw)
+}
+
+// sameRunID is NewRunID with what a key gives in the place of chance: the same
+// key, time and lane have the same id.
+func sameRunID(at time.Time, lane int, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return runID(at, lane, [16]byte(sum[:16]))
+}
+
+// runID writes an id; 70 bits of raw are used.
+func runID(at time.Time, lane int, raw [16]byte) string {
 	id := make([]byte, idLength)
 	id[0] = 'r'
 	ms := uint64(at.UnixMilli())

@@ -147,11 +147,15 @@ func (s *segment) open() error {
 		return s.unreadable(err)
 	}
 	if st.start.Chunk != nil {
-		if s.machine, err = s.partOf(in, history); err != nil {
+		s.machine, err = s.partOf(in, history)
+		if errors.Is(err, errWholeAway) {
+			return s.postpone(err)
+		}
+		if err != nil {
 			return s.unreadable(err)
 		}
 	} else {
-		in.SpreadAbove = s.spreads()
+		in.SpreadAbove = spreadAbove
 		s.machine = interpret.New(in, history)
 	}
 	if st.recoveries >= maxRecoveries {
@@ -224,9 +228,10 @@ func (s *segment) opened(st *state) ([]schema.StepRecord, error) {
 	return recs, nil
 }
 
-// postpone gives the run back for a while since its workflow can't be had now.
+// postpone gives the run back for a while since its workflow, or the run that it
+// is a part of, can't be had now.
 func (s *segment) postpone(cause error) error {
-	s.log().Warn("a run waits for its workflow", "error", cause)
+	s.log().Warn("a run waits for what it needs to begin", "error", cause)
 	_, err := s.commit(way{kind: wayPark, wake: s.w.opts.Now().Add(2 * time.Second), seen: s.state.signalCount})
 	return err
 }

@@ -59,7 +59,7 @@ func (m *Machine) Complete(path string, out Outcome) {
 		if limit := time.Duration(n.step.Spec.Timeout); limit > 0 {
 			n.rec.WaitUntil = m.now.Add(limit)
 		}
-		n.rec.Result, _ = json.Marshal(map[string]string{"id": out.Called}) // a plain string
+		n.rec.Result, _ = json.Marshal(calledForm{out.Called, n.part}) // plain values
 		m.pend(n)
 	default:
 		n.rec.Status, n.rec.EndedAt = schema.StepSucceeded, m.now
@@ -138,11 +138,28 @@ func waitsForRun(n *node) bool { return n.step.Kind == workflows.StepCall || n.s
 
 func calledRun(n *node) string {
 	if n.awaits == "" {
-		var called struct{ ID string }
-		_ = json.Unmarshal(n.rec.Result, &called) // ours; an unreadable one names no run
-		n.awaits = called.ID
+		n.awaits, _ = Called(&n.rec)
 	}
 	return n.awaits
+}
+
+// calledForm is what the record of a step that waits for another run says.
+type calledForm struct {
+	ID    string `json:"id"`
+	Chunk *Chunk `json:"chunk,omitempty"`
+}
+
+// Called is the run that a record waits for, empty for none, and the chunk that
+// this run executes; nil for a called run.
+func Called(rec *schema.StepRecord) (id string, chunk *Chunk) {
+	if rec.Status != schema.StepWaiting || rec.Kind != string(workflows.StepCall) && rec.Kind != string(KindChunk) {
+		return "", nil
+	}
+	var form calledForm
+	if json.Unmarshal(rec.Result, &form) != nil {
+		return "", nil // it is ours; an unreadable one names no run
+	}
+	return form.ID, form.Chunk
 }
 
 // find returns the open node at a path, nil when there is none.

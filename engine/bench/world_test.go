@@ -16,6 +16,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"paragon/engine/daemon"
+	"paragon/engine/httpapi"
+	"paragon/engine/outbound"
 	"paragon/engine/queue"
 	"paragon/engine/seal"
 	"paragon/engine/servicetest"
@@ -63,6 +65,9 @@ type world struct {
 	token   string
 	// performer performs the function steps; nil does nothing.
 	performer steps.Performer
+	// limits are those of what comes in, outbound those of what leaves.
+	limits   httpapi.Limits
+	outbound outbound.Settings
 }
 
 func newWorld(t testing.TB) *world {
@@ -122,7 +127,8 @@ func (w *world) start(roles ...daemon.Role) *daemon.Daemon {
 	d, err := daemon.Start(w.t.Context(), daemon.Options{
 		Roles: roles, Store: w.openStore(), Redis: rdb, Lanes: w.lanes, Keyring: w.keyring, Listener: ln,
 		Performers: map[workflows.StepKind]steps.Performer{workflows.StepFunction: performer},
-		Log:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+		Limits:     w.limits, Outbound: w.outbound,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	})
 	must(w.t, err)
 	w.t.Cleanup(func() { w.stop(d); _ = rdb.Close() })

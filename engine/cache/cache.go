@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"paragon/engine/seal"
+	"paragon/workflows"
 )
 
 // ErrEmpty says that nothing has been published to Redis yet.
@@ -31,6 +32,9 @@ type Options struct {
 	// Revisions is how many revisions that are not current stay compiled in
 	// memory. Default 512.
 	Revisions int
+	// Own are workflows of Paragon itself, which every project has and none can
+	// change, with their revisions.
+	Own map[*workflows.Workflow]int64
 }
 
 // Cache is the configuration in memory. Reading it takes no lock and no I/O
@@ -68,6 +72,17 @@ func New(rdb redis.UniversalClient, opts Options) *Cache {
 	c := &Cache{rdb: rdb, opts: opts, log: opts.Log, subscribers: map[int]func(){}, past: newPastRevisions(opts.Revisions)}
 	c.snap.Store(emptySnapshot())
 	return c
+}
+
+// Own returns a workflow of Paragon itself as one of a project, nil when there is
+// none of that name. Projects don't list them.
+func (c *Cache) Own(project, name string) *Workflow {
+	for w, revision := range c.opts.Own {
+		if w.Name == name {
+			return &Workflow{Workflow: w, Project: project, Revision: revision}
+		}
+	}
+	return nil
 }
 
 // Start loads the configuration and follows its changes until Stop. A Redis

@@ -30,6 +30,9 @@ func (c *Cache) WorkflowAt(ctx context.Context, project, name string, revision i
 			return w, nil
 		}
 	}
+	if w := c.Own(project, name); w != nil && w.Revision == revision {
+		return w, nil
+	}
 	id := revisionID{project, schema.KindWorkflow, name, revision}
 	if w := c.past.get(id); w != nil {
 		return w, nil

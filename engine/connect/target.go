@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"paragon/engine/seal"
 	"paragon/workflows"
 	"paragon/workflows/exchange"
 )
@@ -81,6 +82,9 @@ func (t *Target) check() error {
 
 // URL is the address of a path below the base; the path may bring a query.
 func (t *Target) URL(path string) (*url.URL, error) { return exchange.Under(t.Base, path) }
+
+// Hide replaces in a text what no log may show by ***.
+func (t *Target) Hide(text string) string { return seal.NewRedactor(t.secrets...).String(text) }
 
 // Secrets are texts that no log may show.
 func (t *Target) Secrets() []string { return t.secrets }

@@ -19,6 +19,7 @@ import (
 	"paragon/engine/config"
 	"paragon/engine/connect"
 	"paragon/engine/connect/enrol"
+	"paragon/engine/connect/proxy/later"
 	"paragon/engine/connect/users"
 	"paragon/engine/destination"
 	"paragon/engine/execution"
@@ -166,7 +167,7 @@ func (d *Daemon) has(r Role) bool { return slices.Contains(d.opts.Roles, r) }
 
 func (d *Daemon) start(ctx context.Context) error {
 	o := &d.opts
-	c := cache.New(o.Redis, cache.Options{Keyring: o.Keyring, Log: d.log})
+	c := cache.New(o.Redis, cache.Options{Keyring: o.Keyring, Log: d.log, Own: map[*workflows.Workflow]int64{later.Workflow(): later.Revision}})
 	if d.has(RoleAPI) {
 		svc := config.New(config.Options{Store: o.Store, Redis: o.Redis, Keyring: o.Keyring, Identity: o.Identity, Log: d.log, Published: c.Await})
 		if err := svc.Start(ctx); err != nil {
@@ -278,6 +279,8 @@ func (d *Daemon) startWorker(ctx context.Context) error {
 	d.openConnect()
 	d.sandbox = function.NewSandbox(0)
 	performers := steps.New(d.outbound, d.sandbox, integrations{d.connect})
+	d.startProxy(ctx)
+	performers[workflows.StepRequest] = d.callsLater(performers[workflows.StepRequest])
 	maps.Copy(performers, o.Performers)
 	var durably store.Runs
 	if o.Durable {

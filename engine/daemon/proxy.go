@@ -6,7 +6,9 @@ import (
 
 	"paragon/engine/connect"
 	"paragon/engine/connect/proxy"
+	"paragon/engine/connect/proxy/later"
 	"paragon/engine/outbound"
+	"paragon/workflows/steps"
 )
 
 // proxying is the proxy with its connections to far sides.
@@ -26,8 +28,12 @@ func (d *Daemon) openConnect() {
 	d.connect = connect.New(connect.Options{Config: d.cache, Credentials: d.lender, HTTP: d.outbound})
 }
 
-// startProxy starts the proxy of the API.
+// startProxy starts the proxy, once: the API serves calls with it, the worker
+// makes those that nobody waits for.
 func (d *Daemon) startProxy(ctx context.Context) {
+	if d.proxy != nil {
+		return
+	}
 	d.openConnect()
 	o := &d.opts
 	transport := outbound.NewRawTransport(o.Outbound)
@@ -38,6 +44,18 @@ func (d *Daemon) startProxy(ctx context.Context) {
 	})
 	p.Start(ctx)
 	d.proxy = &proxying{Proxy: p, transport: transport}
+}
+
+// callsLater makes the performer of calls that nobody waits for; it leaves other
+// requests to the given one.
+func (d *Daemon) callsLater(others steps.Performer) steps.Performer {
+	return later.NewPerformer(later.Options{Proxy: d.proxy.Proxy, Redis: d.opts.Redis, Transport: d.outbound.Transport, Now: d.opts.Now,
+		Secret: func(project, name string) (string, bool) {
+			if p := d.cache.Project(project); p != nil {
+				return p.Secret(name)
+			}
+			return "", false
+		}}, others)
 }
 
 // stop ends it; calls have ended.

@@ -299,6 +299,9 @@ func (in *intake) workflow(req Request) (*cache.Workflow, error) {
 		return nil, notFound("project %q does not exist", req.Project)
 	}
 	wf := project.Workflow(req.Workflow)
+	if req.Own {
+		wf = in.config.Own(req.Project, req.Workflow)
+	}
 	if wf == nil {
 		return nil, notFound("workflow %q does not exist in project %q", req.Workflow, req.Project)
 	}

@@ -23,6 +23,9 @@ type Request struct {
 	For *schema.RunUser
 	// KeyLife is how long the key stands for the run in Redis; 0: 24 hours.
 	KeyLife time.Duration
+	// Own says that the workflow is one of Paragon itself, which nobody starts by
+	// its name.
+	Own bool
 	// TraceParent is the caller's W3C traceparent, empty for none.
 	TraceParent string
 }

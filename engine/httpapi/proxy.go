@@ -7,6 +7,7 @@ import (
 
 	"paragon/engine/config"
 	"paragon/engine/connect/proxy"
+	"paragon/engine/connect/proxy/later"
 	"paragon/engine/store"
 	"paragon/schema"
 	"paragon/schema/api"
@@ -18,6 +19,8 @@ type Proxy interface {
 	// Serve makes a call and passes its answer on. An error means that nothing
 	// was answered yet.
 	Serve(w http.ResponseWriter, r *http.Request, call proxy.Call) error
+	// Check tells what can be told of a call before it is made.
+	Check(ctx context.Context, r *http.Request, call proxy.Call) error
 	// MaxBody is the largest body of a call, in bytes.
 	MaxBody() int64
 }
@@ -42,10 +45,17 @@ func (s *Server) proxyRoutes() []route {
 			summary: "Call an integration: the credential is put on, and the far side's answer passed on as it is",
 			params: []param{{"header", "Paragon-User", "Call with the credential of this user", "string"},
 				{"header", "Paragon-Account", "Which of the user's credentials. Default: the one that is called default", "string"},
-				{"header", "Idempotency-Key", "Goes on to the far side, as any other header", "string"}},
-			answers: []answer{{status: http.StatusOK, doc: "Whatever the far side answers, with its status", media: "*/*"}},
-			limit:   s.opts.Proxy.MaxBody(), ownKeys: true, serve: s.callIntegration},
+				{"header", "Idempotency-Key", "Goes on to the far side, as any other header; with respond-async it also makes the same call the same job", "string"},
+				{"header", "Prefer", "respond-async: answer at once, and make the call as a job (RFC 7240)", "string"},
+				{"header", later.HeaderCallback, "With respond-async: where the job is posted to once it has ended, signed", "string"}},
+			answers: []answer{{status: http.StatusOK, doc: "Whatever the far side answers, with its status", media: "*/*"},
+				{status: http.StatusAccepted, doc: "The job, with Prefer: respond-async", body: typeOf[api.ProxyJob]()}},
+			limit: s.opts.Proxy.MaxBody(), ownKeys: true, serve: s.callIntegration},
 	}
+	list = append(list, route{method: "GET", path: pathProject + "/proxy-jobs/{id}", access: connected, action: config.ActionCall, id: "getProxyJob", tag: "integrations",
+		summary: "A call that was made with Prefer: respond-async, with the far side's answer once there is one",
+		params:  []param{paramWait},
+		answers: []answer{{status: http.StatusOK, body: typeOf[api.ProxyJob]()}}, serve: s.getProxyJob})
 	if s.opts.ProxyCalls != nil {
 		list = append(list, route{method: "GET", path: pathProject + "/proxy-calls", access: member, action: config.ActionReadRuns, id: "listProxyCalls", tag: "integrations",
 			summary: "List calls to integrations, newest first",
@@ -102,6 +112,9 @@ func (s *Server) callIntegration(w http.ResponseWriter, r *request) error {
 	}
 	if r.user != nil {
 		call.User = r.user.ID
+	}
+	if proxy.WantsAsync(r.Header) {
+		return s.callLater(w, r, call)
 	}
 	return s.opts.Proxy.Serve(w, r.Request, call)
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"testing"
@@ -19,6 +20,11 @@ type fakeProxy struct {
 }
 
 func (f *fakeProxy) MaxBody() int64 { return 50_000 }
+
+func (f *fakeProxy) Check(_ context.Context, _ *http.Request, call proxy.Call) error {
+	f.calls = append(f.calls, call)
+	return f.err
+}
 
 func (f *fakeProxy) Serve(w http.ResponseWriter, r *http.Request, call proxy.Call) error {
 	f.calls = append(f.calls, call)

@@ -44,7 +44,7 @@ var weakest = map[string]string{
 	"startOAuth": "public", "oauthCallback": "public",
 	"listUserWorkflows": "viewer", "getUserWorkflow": "viewer", "putUserWorkflow": "operator", "deleteUserWorkflow": "operator",
 	"listUserKeys": "developer", "putUserKey": "admin", "deleteUserKey": "admin",
-	"listWorkers": "viewer", "listWorkerRuns": "viewer", "callIntegration": "operator", "listProxyCalls": "viewer",
+	"listWorkers": "viewer", "listWorkerRuns": "viewer", "callIntegration": "operator", "getProxyJob": "operator", "listProxyCalls": "viewer",
 	"listWorkflows": "viewer", "getWorkflow": "viewer", "putWorkflow": "developer", "deleteWorkflow": "developer",
 	"listReleases": "viewer", "getRelease": "viewer", "compareReleases": "viewer", "rollbackRelease": "developer",
 	"listWorkflowRevisions": "viewer", "rollbackWorkflow": "developer", "compareWorkflowRevisions": "viewer", "compareSecretRevisions": "viewer",

@@ -21,9 +21,9 @@ func (x *passage) answer(w http.ResponseWriter) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return problem(http.StatusBadGateway, schema.ProblemFarSide, "Bad gateway", "%s wants another protocol than HTTP, which is not passed on", x.call.Integration)
 	}
-	if resp.ContentLength > x.proxy.opts.MaxBody && x.r.Method != http.MethodHead {
+	if resp.ContentLength > x.most && x.r.Method != http.MethodHead {
 		return &failed{cause: errTooLarge, problem: problem(http.StatusBadGateway, schema.ProblemFarSide, "Bad gateway",
-			"the answer of %s has %d bytes, and %d is the most that is passed on", x.call.Integration, resp.ContentLength, x.proxy.opts.MaxBody)}
+			"the answer of %s has %d bytes, and %d is the most that is passed on", x.call.Integration, resp.ContentLength, x.most)}
 	}
 	header := w.Header()
 	answerHeader(header, resp)
@@ -51,8 +51,8 @@ func (x *passage) pass(w http.ResponseWriter, body io.Reader, length int64) erro
 	for {
 		n, err := body.Read(*buf)
 		if n > 0 {
-			if x.received += int64(n); x.received > x.proxy.opts.MaxBody {
-				return fmt.Errorf("%w: %w: it has more than %d bytes", errBroken, errTooLarge, x.proxy.opts.MaxBody)
+			if x.received += int64(n); x.received > x.most {
+				return fmt.Errorf("%w: %w: it has more than %d bytes", errBroken, errTooLarge, x.most)
 			}
 			now := time.Now()
 			x.patience.progress(now)

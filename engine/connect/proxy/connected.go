@@ -42,7 +42,7 @@ func (c *Connected) Refused(ctx context.Context, t *Target) (*Target, error) {
 
 func targetOf(found *connect.Target) *Target {
 	i := found.Integration
-	t := &Target{Base: found.Base, Credential: found.CredentialName(), Authorize: found.Authorize, Timeout: i.Timeout, found: found}
+	t := &Target{Base: found.Base, Credential: found.CredentialName(), Authorize: found.Authorize, Timeout: i.Timeout, Hide: found.Hide, found: found}
 	if rate := i.Spec.RateLimit; rate != nil {
 		t.Limit = Limit{Calls: rate.Limit, Per: time.Duration(rate.Per)}
 		if rate.Headers != nil {

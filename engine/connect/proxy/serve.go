@@ -15,16 +15,23 @@ import (
 // ours. When the answer breaks off, so does the caller's connection: Serve then
 // panics with http.ErrAbortHandler, as net/http wants it.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, call Call) error {
-	x := &passage{proxy: p, call: call, r: r, from: connection{w: w, now: p.now}, started: p.now(), looked: time.Now()}
+	_, err := p.serve(w, r, call, p.opts.MaxBody)
+	if errors.Is(err, errBroken) {
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
+// serve makes a call whose answer has at most so many bytes. It returns where
+// the call went, as far as that was found out.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, call Call, most int64) (*Target, error) {
+	x := &passage{proxy: p, call: call, r: r, from: connection{w: w, now: p.now}, started: p.now(), looked: time.Now(), most: most}
 	err := x.open(r.Context())
 	if err == nil {
 		err = x.answer(w)
 	}
 	x.end(err)
-	if errors.Is(err, errBroken) {
-		panic(http.ErrAbortHandler)
-	}
-	return err
+	return x.target, err
 }
 
 // passage is one call on its way.
@@ -34,6 +41,7 @@ type passage struct {
 	r       *http.Request
 	from    connection // to the caller
 	started time.Time
+	most    int64 // bytes of the answer's body
 
 	target   *Target
 	outlet   *outlet
@@ -49,20 +57,26 @@ type passage struct {
 	received int64
 }
 
+// aim finds out where the call goes, and refuses what can't go there.
+func (x *passage) aim(ctx context.Context) (err error) {
+	if err := refuseMethod(x.r); err != nil {
+		return err
+	}
+	if x.proxy.journal.full.Load() {
+		return unavailable(2, "the log of calls waits for the store, and there is no room for more")
+	}
+	if x.target, err = x.proxy.opts.Targets.Target(ctx, x.call.Caller); err != nil {
+		return err
+	}
+	x.url, err = join(x.target.Base, x.call.Path, x.r.URL.RawQuery)
+	return err
+}
+
 // open sends the call, again where that is safe and may help, until there is an
 // answer that stands.
 func (x *passage) open(ctx context.Context) (err error) {
 	p := x.proxy
-	if err := refuseMethod(x.r); err != nil {
-		return err
-	}
-	if p.journal.full.Load() {
-		return unavailable(2, "the log of calls waits for the store, and there is no room for more")
-	}
-	if x.target, err = p.opts.Targets.Target(ctx, x.call.Caller); err != nil {
-		return err
-	}
-	if x.url, err = join(x.target.Base, x.call.Path, x.r.URL.RawQuery); err != nil {
+	if err := x.aim(ctx); err != nil {
 		return err
 	}
 	x.outlet = p.outlets.of(&x.call, x.target)

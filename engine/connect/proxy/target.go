@@ -43,6 +43,9 @@ type Target struct {
 	Attempts int
 	RetryOn  func(status int) bool
 
+	// Hide blanks the credential out of a text that is kept; nil for nothing.
+	Hide func(text string) string
+
 	found *connect.Target
 }
 

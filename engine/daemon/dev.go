@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"paragon/engine/config"
 	"paragon/engine/daemon/embedded"
@@ -24,7 +25,7 @@ import (
 
 // DevOptions are what `paragond dev` is told.
 type DevOptions struct {
-	// Dir holds the data: paragon.db, master.key, payloads and a lock.
+	// Dir holds the data: paragon.db, master.key, payloads and a lock, and the key of the starts before.
 	Dir string
 	// Listen is the API's address, FarSide that of the far side; an empty
 	// FarSide leaves it out.
@@ -40,7 +41,7 @@ type DevOptions struct {
 // Dev is a running `paragond dev`.
 type Dev struct {
 	*Daemon
-	// Token is an owner key made for this start.
+	// Token is an owner key, the same at each start on one Dir.
 	Token string
 	// FarSide is the far side's URL, empty without one.
 	FarSide string
@@ -99,7 +100,7 @@ func StartDev(ctx context.Context, opts DevOptions) (dev *Dev, err error) {
 		return dev, err
 	}
 	dev.Daemon = d
-	if dev.Token, err = d.freshKey(ctx); err != nil {
+	if dev.Token, err = d.devKey(ctx, filepath.Join(opts.Dir, "dev.token")); err != nil {
 		return dev, errors.Join(err, d.Stop(ctx))
 	}
 	return dev, nil
@@ -128,10 +129,29 @@ func (dev *Dev) openData(ctx context.Context, dir string, o *Options) error {
 	return nil
 }
 
-// devKeyName is the name of the key that each start of dev makes anew.
+// devKeyName is the name of the key of dev.
 const devKeyName = "dev"
 
-// freshKey replaces the key of the start before by a new one.
+// devKey is the key of the start before, which a file keeps beside the data, so
+// that a dashboard which was open goes on; or a new one.
+func (d *Daemon) devKey(ctx context.Context, file string) (string, error) {
+	if kept, err := os.ReadFile(file); err == nil {
+		key := d.cache.Key(config.HashToken(string(kept)))
+		if key != nil && key.Name == devKeyName && key.Role == string(config.RoleOwner) && !key.Expired(time.Now()) {
+			return string(kept), nil
+		}
+	}
+	token, err := d.freshKey(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		return "", fmt.Errorf("keep the key for the next start: %w", err)
+	}
+	return token, nil
+}
+
+// freshKey replaces the key of dev by a new one.
 func (d *Daemon) freshKey(ctx context.Context) (string, error) {
 	keys, err := d.config.ListKeys(ctx, schema.DefaultProject)
 	if err != nil {

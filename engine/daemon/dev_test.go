@@ -353,3 +353,31 @@ func TestARestartKeepsWhatWasAccepted(t *testing.T) {
 		t.Errorf("after a restart the run %s: %+v", run.Status, run.Error)
 	}
 }
+
+// The key of dev outlives it, as long as it is there: a dashboard that is open
+// goes on after a restart.
+func TestDevKeepsItsKey(t *testing.T) {
+	dir := t.TempDir()
+	d := startDev(t, dir)
+	first := d.Token
+	d.stop()
+	d = startDev(t, dir)
+	if d.Token != first {
+		t.Fatal("the second start has another key")
+	}
+	keys, err := d.Keys(t.Context(), "")
+	if err != nil || len(keys.Items) != 1 {
+		t.Fatalf("keys: %+v, %v", keys, err)
+	}
+	if _, err := d.CreateKey(t.Context(), api.CreateKeyRequest{Name: "another", Role: "owner"}); err != nil {
+		t.Fatal(err) // the last owner's key can't be deleted
+	}
+	if err := d.DeleteKey(t.Context(), keys.Items[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	d.stop()
+	d = startDev(t, dir)
+	if _, err := d.Projects(t.Context()); err != nil || d.Token == first {
+		t.Errorf("after its key was deleted, dev has %v, %v", d.Token == first, err)
+	}
+}

@@ -105,7 +105,6 @@ var withoutOutput = map[string]string{
 	"paragonctl dash":         "it is a screen",
 	"paragonctl fmt":          "it prints the names of files, one a line",
 	"paragonctl init":         "it prints the names of files, one a line",
-	"paragonctl proxy":        "it prints what the API answers, as it is",
 	"paragonctl runs watch":   "it is a screen; runs logs has the data",
 	"paragonctl schema print": "it prints a schema",
 }

@@ -21,8 +21,8 @@ import (
 // NewIntegration makes the integration group. What it does not have, get, diff,
 // history, edit and the others do with integrations as with every resource.
 func NewIntegration(env *command.Env) *cobra.Command {
-	return command.NewGroup("integration", "List, show and delete the APIs that requests can name",
-		newIntegrationList(env), newIntegrationGet(env), newIntegrationDescribe(env), newIntegrationDelete(env))
+	return command.NewGroup("integration", "List, show and delete the APIs that requests can name, and see the calls to them",
+		newIntegrationList(env), newIntegrationGet(env), newIntegrationDescribe(env), newIntegrationCalls(env), newIntegrationDelete(env))
 }
 
 // IntegrationListOptions are what `integration list` takes.

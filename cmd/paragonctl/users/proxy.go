@@ -27,6 +27,7 @@ type ProxyOptions struct {
 	data    string
 	headers []string
 	include bool
+	later   later
 }
 
 // NewProxy makes the proxy command.
@@ -39,12 +40,17 @@ func NewProxy(env *command.Env) *cobra.Command {
 it: the answer's body is printed as it comes. PATH is below the integration's baseUrl, with
 the query. Without METHOD it is GET, or POST with --data.
 
-The exit code is 1 when the API answers with a status of 400 or more; what Paragon itself
-refuses has the code of its kind.`,
+With --async Paragon makes the call as a job, and the job is printed; with --wait, too, the
+answer is, once it is there. --callback names where the job is posted to when it has ended.
+
+The exit code is 1 when the API answers with a status of 400 or more, or a job fails; what
+Paragon itself refuses has the code of its kind.`,
 		Example: `  paragonctl proxy crm GET /contacts --user u_1
   paragonctl proxy crm '/contacts?limit=10' -i
   paragonctl proxy crm POST /contacts --user u_1 -H 'Content-Type: application/json' -d @contact.json
-  paragonctl proxy files GET /report.pdf > report.pdf`,
+  paragonctl proxy files GET /report.pdf > report.pdf
+  paragonctl proxy crm POST /contacts -d @contact.json -H 'Idempotency-Key: order-17' --async --wait
+  paragonctl proxy crm GET /export --async --callback https://app.example.com/done -o name`,
 		Args:              command.Args(2, 3, "an integration and a path"),
 		ValidArgsFunction: completeIntegrations(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,10 +72,14 @@ refuses has the code of its kind.`,
 	f.StringVarP(&o.data, "data", "d", "", "the body: text, @FILE, or - for standard input")
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "a header, 'Name: value'; may be given several times")
 	f.BoolVarP(&o.include, "include", "i", false, "print the status and the headers of the answer before its body")
+	o.later.register(cmd)
 	return cmd
 }
 
 func (o *ProxyOptions) run(ctx context.Context) error {
+	if err := o.later.check(o.include); err != nil {
+		return err
+	}
 	if err := o.prepare(); err != nil {
 		return err
 	}
@@ -83,11 +93,19 @@ func (o *ProxyOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
+	if o.later.async {
+		return o.callLater(ctx, client)
+	}
 	resp, err := client.Proxy(ctx, o.req)
 	if err != nil {
 		return fmt.Errorf("call %s: %w", o.req.Integration, err)
 	}
 	defer resp.Body.Close()
+	return o.answered(resp)
+}
+
+// answered prints an answer and tells whether it is a good one.
+func (o *ProxyOptions) answered(resp *http.Response) error {
 	if err := o.print(resp); err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ type Server struct {
 	operations []*api.Operation
 	product    productUsers
 	resumed    map[string]bool // destinations
+	jobs       []*proxyJob
 }
 
 // Start starts a server. Close ends it.
@@ -102,6 +103,8 @@ func Start() *Server {
 		"DELETE " + project + "/keys/{id}":               s.deleteKey,
 		"POST " + project + "/events":                    s.event,
 		project + "/integrations/{name}/proxy/{path...}": s.proxy,
+		"GET " + project + "/proxy-jobs/{id}":            s.getProxyJob,
+		"GET " + project + "/proxy-calls":                s.listProxyCalls,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, handle) })
 	}

@@ -15,7 +15,13 @@ import (
 // List is a command that lists things: where they come from, and how they
 // are shown.
 type List[T any] struct {
+	// Use is what it is called; empty is "list".
+	Use            string
 	Short, Example string
+	// Arg says what its one argument is, and Take takes it when it is given;
+	// without Take there is none.
+	Arg  string
+	Take func(arg string)
 	// Empty is said for people when there are none.
 	Empty   string
 	Items   func(ctx context.Context, env *command.Env) ([]T, error)
@@ -24,16 +30,19 @@ type List[T any] struct {
 	Row     func(T) []string
 }
 
-// Command makes the command `list`.
+// Command makes the command.
 func (l List[T]) Command(env *command.Env) *cobra.Command {
 	var out output.Flags
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"},
 		Short: l.Short, Example: l.Example,
 		Args: command.Args(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.Check(); err != nil {
 				return err
+			}
+			for _, arg := range args {
+				l.Take(arg)
 			}
 			items, err := l.Items(cmd.Context(), env)
 			if err != nil {
@@ -48,12 +57,24 @@ func (l List[T]) Command(env *command.Env) *cobra.Command {
 			return out.Print(cmd.Context(), env.Streams, view)
 		},
 	}
+	if l.Use != "" {
+		cmd.Use, cmd.Aliases = l.Use, nil
+	}
+	if l.Take != nil {
+		cmd.Args = command.Args(0, 1, l.Arg)
+	}
 	out.Register(cmd)
 	return cmd
 }
 
 // All gathers what a server lists page by page.
 func All[T any](what string, page func(ctx context.Context, client *api.Client, cursor string) (*api.List[T], error)) func(context.Context, *command.Env) ([]T, error) {
+	return First(what, new(int), page)
+}
+
+// First gathers the first of what a server lists page by page: most of them,
+// which a flag may set, or all with 0.
+func First[T any](what string, most *int, page func(ctx context.Context, client *api.Client, cursor string) (*api.List[T], error)) func(context.Context, *command.Env) ([]T, error) {
 	return func(ctx context.Context, env *command.Env) ([]T, error) {
 		client, err := env.Client()
 		if err != nil {
@@ -67,6 +88,9 @@ func All[T any](what string, page func(ctx context.Context, client *api.Client, 
 				return nil, fmt.Errorf("list %s: %w", what, err)
 			}
 			items, cursor = append(items, p.Items...), p.NextCursor
+			if *most > 0 && len(items) >= *most {
+				return items[:*most], nil
+			}
 		}
 		return items, nil
 	}

@@ -124,10 +124,7 @@ func (c *Connect) Refused(ctx context.Context, t *Target) (*Target, error) {
 // own; what the project brought (its own consent, say) is for the project alone,
 // so that no call for a user ends up in another's account.
 func (c *Connect) find(ctx context.Context, project *cache.Project, who Caller, i *workflows.Integration) (*Credential, bool, error) {
-	missing := refuse(ReasonNoCredential, "the project has no credential for integration %s", who.Integration)
-	if who.User != "" {
-		missing = refuse(ReasonNoCredential, "user %s has no credential for integration %s", who.User, who.Integration)
-	}
+	var missing error
 	if c.credentials != nil {
 		credential, err := c.credentials.Credential(ctx, who, i)
 		if err == nil {
@@ -139,7 +136,13 @@ func (c *Connect) find(ctx context.Context, project *cache.Project, who Caller, 
 		missing = err
 	}
 	if !i.Shared() || who.Account != "" && i.Auth() != workflows.AuthNone {
-		return nil, false, missing
+		switch {
+		case missing != nil:
+			return nil, false, missing
+		case who.User != "":
+			return nil, false, refuse(ReasonNoCredential, "user %s has no credential for integration %s", who.User, who.Integration)
+		}
+		return nil, false, refuse(ReasonNoCredential, "the project has no credential for integration %s", who.Integration)
 	}
 	credential, err := named(project, i)
 	return credential, false, err

@@ -34,6 +34,10 @@ const (
 	journalMost = 100_000
 	// journalPatience bounds one round trip.
 	journalPatience = 5 * time.Second
+	// journalTurn is how long the log goes to one lane before it goes to the
+	// next: the store takes few large batches more easily than many small ones,
+	// and each lane has batches of its own.
+	journalTurn = time.Second
 )
 
 // journal brings the records of calls into the log of the lanes, in batches.
@@ -46,8 +50,12 @@ type journal struct {
 	waiting []schema.ProxyCall
 	many    chan struct{} // enough wait for an entry
 
-	// lane is where the next entry goes. Only flush uses it.
+	// Only flush uses these: lane is where the next entry goes, since when, and
+	// room and args are the memory of an entry.
 	lane    int
+	since   time.Time
+	room    []byte
+	args    []any
 	failing bool
 }
 
@@ -127,18 +135,21 @@ func (j *journal) flush(ctx context.Context) error {
 func (j *journal) write(ctx context.Context, calls []schema.ProxyCall) (bytes int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, journalPatience)
 	defer cancel()
-	args := make([]any, 0, 2*len(calls))
-	var arena []byte
-	for i := range calls {
-		begin := len(arena)
-		arena = record.AppendProxyCall(arena, &calls[i])
-		args = append(args, logs.ProxyCallKey(calls[i].ID), arena[begin:len(arena):len(arena)])
+	if now := time.Now(); now.Sub(j.since) > journalTurn {
+		j.lane, j.since = (j.lane+1)%j.opts.Lanes, now
 	}
+	args, room := j.args[:0], j.room[:0]
+	for i := range calls {
+		begin := len(room)
+		room = record.AppendProxyCall(room, &calls[i])
+		// Where room had to grow, earlier rows stay where they were.
+		args = append(args, logs.ProxyCallKey(calls[i].ID), room[begin:len(room):len(room)])
+	}
+	defer func() { clear(args); j.args, j.room = args, room }()
 	bytes, err = appendScript.Run(ctx, j.opts.Redis, []string{queue.Key(j.lane)}, args...).Int64()
 	if err != nil {
 		return 0, fmt.Errorf("write the log of proxy calls: %w", err)
 	}
-	j.lane = (j.lane + 1) % j.opts.Lanes
 	return bytes, nil
 }
 

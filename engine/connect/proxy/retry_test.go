@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"paragon/schema"
@@ -193,4 +194,52 @@ func TestFailuresAreToldWithoutSecrets(t *testing.T) {
 	if c := r.calls(); len(c) != 1 || c[0].ErrorType != schema.ProxyErrorNetwork || c[0].Attempts != DefaultAttempts || c[0].Status != 502 {
 		t.Errorf("recorded %+v", c)
 	}
+}
+
+// A breaker that is open lets one call through after a while, and goes by how
+// that one ends.
+func TestTheBreakerTriesOneCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker()
+		end := func(err error) {
+			t.Helper()
+			done, refused := b.Allow()
+			must(t, refused)
+			done(err)
+		}
+		closed := func() bool {
+			done, refused := b.Allow()
+			if refused == nil {
+				done(errUncounted)
+			}
+			return refused == nil
+		}
+		for range breakerLeast {
+			end(errGateway)
+		}
+		for _, fails := range []error{errNetwork, errGateway} {
+			time.Sleep(breakerSeconds*time.Second - time.Millisecond)
+			if closed() {
+				t.Fatalf("a call goes out before %d s", breakerSeconds)
+			}
+			time.Sleep(2 * time.Millisecond)
+			end(errCanceled) // that its caller went away says nothing: the next call tries
+			done, refused := b.Allow()
+			must(t, refused)
+			if closed() {
+				t.Error("a second call goes out beside the one that tries")
+			}
+			done(fails)
+			if closed() {
+				t.Errorf("the breaker is closed after %v", fails)
+			}
+		}
+		time.Sleep(breakerSeconds*time.Second + time.Millisecond)
+		end(nil)
+		for range 2 * breakerLeast { // as before it opened: a few failures are not enough
+			if !closed() {
+				t.Fatal("the breaker stays open though the far side answers again")
+			}
+		}
+	})
 }

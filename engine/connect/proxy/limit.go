@@ -19,13 +19,18 @@ var limitSource string
 var limitScript = redis.NewScript(limitSource)
 
 const (
-	// limitParts is in how many parts a window slides: with 20 the calls that
-	// are let through are at worst 5 % fewer than may be.
-	limitParts = 20
+	// limitParts is in how many parts a window slides. Permits count in up to
+	// two of them: with 40 the calls that are let through are at worst 5 % fewer
+	// than may be.
+	limitParts = 40
 	// limitShare of a window's permits is taken at a time, so that a busy
 	// process asks Redis at most that often in a window, and what a process
 	// took and did not use is little.
-	limitShare = 200
+	limitShare = 400
+	// limitAhead is the size from which lots are asked for before the last one is
+	// used up or ends, so that no call waits for Redis. Of smaller ones too much
+	// would be taken and not used.
+	limitAhead = 16
 	// limitPatience is how long Redis may take to give permits. Without an
 	// answer the call goes out: the far side still has its own limit.
 	limitPatience = 500 * time.Millisecond
@@ -37,12 +42,26 @@ const (
 type limiter struct {
 	permits, pause string // keys
 
-	mu     sync.Mutex
-	left   int
-	ends   time.Time // until when the permits that are left count
-	paused time.Time // until when the far side wants no call
+	mu        sync.Mutex
+	now, next lot       // next is used when now is used up or has ended
+	paused    time.Time // until when the far side wants no call
 	// asking is held by who asks Redis; the others wait for what that brings.
 	asking chan struct{}
+}
+
+// lot are permits that were taken together.
+type lot struct {
+	size, left int
+	ends       time.Time // until when those that are left count
+}
+
+// use uses a permit that counts at a time, if there is one.
+func (l *lot) use(at time.Time) bool {
+	if l.left <= 0 || !at.Before(l.ends) {
+		return false
+	}
+	l.left--
+	return true
 }
 
 func newLimiter(key outletKey) *limiter {
@@ -52,7 +71,11 @@ func newLimiter(key outletKey) *limiter {
 
 // take takes a permit, or says when to come again.
 func (l *limiter) take(ctx context.Context, p *Proxy, t *Target) error {
-	if wait := l.tryTake(t.Limit.Calls > 0); wait == 0 {
+	wait, low := l.tryTake(t.Limit.Calls > 0, t.Limit.part())
+	if low {
+		l.askAhead(p, t)
+	}
+	if wait == 0 {
 		return nil
 	} else if wait > 0 {
 		return tooMany(t, wait)
@@ -63,12 +86,12 @@ func (l *limiter) take(ctx context.Context, p *Proxy, t *Target) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if wait := l.tryTake(true); wait == 0 { // whoever was first has brought enough
+	if wait, _ = l.tryTake(true, 0); wait == 0 { // whoever was first has brought enough
 		return nil
 	} else if wait > 0 {
 		return tooMany(t, wait)
 	}
-	wait, err := l.ask(ctx, p, t)
+	wait, err := l.bring(ctx, p, t)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.log.WarnContext(ctx, "the limit of an integration can't be looked up; the call is made", "key", l.permits, "error", err)
@@ -82,51 +105,89 @@ func (l *limiter) take(ctx context.Context, p *Proxy, t *Target) error {
 }
 
 // tryTake takes a permit that is here. It returns 0 when it did, how long to
-// wait when the far side wants no call, and less than 0 when there is no permit.
-func (l *limiter) tryTake(limited bool) time.Duration {
+// wait when the far side wants no call, and less than 0 when there is no permit;
+// and whether it is time for the next lot: the last one is nearly used up, or
+// ends within a time.
+func (l *limiter) tryTake(limited bool, soon time.Duration) (wait time.Duration, low bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.paused.IsZero() && !limited {
-		return 0
+		return 0, false
 	}
 	now := time.Now()
 	if wait := l.paused.Sub(now); wait > 0 {
-		return wait
+		return wait, false
 	}
 	if !limited {
 		l.paused = time.Time{}
-		return 0
+		return 0, false
 	}
-	if l.left > 0 && now.Before(l.ends) {
-		l.left--
-		return 0
+	if !l.now.use(now) {
+		if !l.next.use(now) {
+			return -1, false
+		}
+		l.now, l.next = l.next, lot{}
 	}
-	return -1
+	low = l.now.size >= limitAhead && l.next.left == 0 && (l.now.left < l.now.size/4 || l.now.ends.Sub(now) < soon)
+	return 0, low
 }
 
-// ask gets permits, and uses one. A wait means that there is none.
-func (l *limiter) ask(ctx context.Context, p *Proxy, t *Target) (wait time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, limitPatience)
-	defer cancel()
-	part := max(t.Limit.Per/limitParts, time.Millisecond)
-	want := min(max(t.Limit.Calls/limitShare, 1), 10_000)
-	asked := time.Now()
-	got, err := limitScript.Run(ctx, p.opts.Redis, []string{l.permits, l.pause},
-		t.Limit.Calls, part.Milliseconds(), limitParts, want).Int64Slice()
-	if err != nil {
-		return 0, err
+// askAhead gets the next lot while calls use the last one, unless somebody asks.
+// The proxy waits for it.
+func (l *limiter) askAhead(p *Proxy, t *Target) {
+	select {
+	case l.asking <- struct{}{}:
+	default:
+		return
 	}
-	if len(got) != 2 {
-		return 0, fmt.Errorf("%d values from the script of limits", len(got))
+	p.loops.Go(func() {
+		defer func() { <-l.asking }()
+		got, _, err := l.ask(context.Background(), p, t)
+		if err != nil || got.left == 0 {
+			return // whoever finds no permit asks again, and tells
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.next = got
+	})
+}
+
+// bring gets permits, and uses one. A wait means that there is none.
+func (l *limiter) bring(ctx context.Context, p *Proxy, t *Target) (wait time.Duration, err error) {
+	got, wait, err := l.ask(ctx, p, t)
+	if err != nil || wait > 0 {
+		return wait, err
 	}
-	span := time.Duration(got[1]) * time.Millisecond
-	if got[0] <= 0 {
-		return max(span, time.Millisecond), nil
-	}
+	got.left--
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.left, l.ends = int(got[0])-1, asked.Add(span)
+	l.now, l.next = got, lot{}
 	return 0, nil
+}
+
+// part is the length of a part of the window.
+func (l *Limit) part() time.Duration { return max(l.Per/limitParts, time.Millisecond) }
+
+// ask asks Redis for permits. A wait means that there is none.
+func (l *limiter) ask(ctx context.Context, p *Proxy, t *Target) (got lot, wait time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limitPatience)
+	defer cancel()
+	want := min(max(t.Limit.Calls/limitShare, 1), 10_000)
+	asked := time.Now()
+	reply, err := limitScript.Run(ctx, p.opts.Redis, []string{l.permits, l.pause},
+		t.Limit.Calls, t.Limit.part().Milliseconds(), limitParts, want).Int64Slice()
+	if err != nil {
+		return lot{}, 0, err
+	}
+	if len(reply) != 2 {
+		return lot{}, 0, fmt.Errorf("%d values from the script of limits", len(reply))
+	}
+	span := time.Duration(reply[1]) * time.Millisecond
+	if reply[0] <= 0 {
+		return lot{}, max(span, time.Millisecond), nil
+	}
+	n := int(reply[0])
+	return lot{size: n, left: n, ends: asked.Add(span)}, 0, nil
 }
 
 // tooMany refuses a call that is not sent.

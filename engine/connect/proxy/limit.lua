@@ -13,10 +13,11 @@ local most, length, parts, want = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber
 local pause = tonumber(redis.call('GET', KEYS[2]) or '0')
 if pause > now then return { 0, pause - now } end
 
--- Permits end with their part, and count for a whole window after it: so no
--- window of this length, wherever it begins, sees more calls than it may.
+-- Permits are those of the next part, count from now to its end, and are held
+-- against a whole window after it: so no window of this length, wherever it
+-- begins, sees more calls than it may.
 local part = math.floor(now / length)
-local taken, oldest, old = 0, part, {}
+local taken, oldest, old = 0, part + 1, {}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local at = tonumber(all[i])
@@ -30,6 +31,6 @@ end
 if #old > 0 then redis.call('HDEL', KEYS[1], unpack(old)) end
 local given = math.min(want, most - taken)
 if given <= 0 then return { 0, (oldest + parts + 1) * length - now } end
-redis.call('HINCRBY', KEYS[1], tostring(part), given)
-redis.call('PEXPIRE', KEYS[1], (parts + 2) * length)
-return { given, (part + 1) * length - now }
+redis.call('HINCRBY', KEYS[1], tostring(part + 1), given)
+redis.call('PEXPIRE', KEYS[1], (parts + 3) * length)
+return { given, (part + 2) * length - now }

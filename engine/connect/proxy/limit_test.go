@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -109,5 +110,41 @@ func TestLimitWithoutRedis(t *testing.T) {
 	r.Kill()
 	if err := l.take(t.Context(), p, limited(1, time.Hour)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLargeLotsAreAskedForAhead: while permits of the last lot are left, the next
+// one comes, and no call waits for it. Of small lots none is taken too early.
+func TestLargeLotsAreAskedForAhead(t *testing.T) {
+	t.Parallel()
+	p := onRedis(t)
+	for _, size := range []int{1, limitAhead - 1, limitAhead, 4 * limitAhead} {
+		target := limited(size*limitShare, time.Hour)
+		l := newLimiter(outletKey{project: "p", integration: "crm", credential: strconv.Itoa(size)})
+		for range size {
+			if err := l.take(t.Context(), p, target); err != nil {
+				t.Fatal(err)
+			}
+			p.loops.Wait()
+		}
+		lots := 1
+		if size >= limitAhead {
+			lots = 2
+		}
+		if l.now.left != 0 || l.next.left != (lots-1)*size {
+			t.Errorf("lots of %d: %d are left, and %d of the next", size, l.now.left, l.next.left)
+		}
+		taken, err := p.opts.Redis.HVals(t.Context(), l.permits).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0
+		for _, text := range taken {
+			n, _ := strconv.Atoi(text)
+			sum += n
+		}
+		if sum != lots*size {
+			t.Errorf("lots of %d: Redis counts %v; want %d in all", size, taken, lots*size)
+		}
 	}
 }

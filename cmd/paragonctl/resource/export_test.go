@@ -96,6 +96,7 @@ func TestExportAppliesUnchanged(t *testing.T) {
 	for _, secret := range []struct{ name, file string }{
 		{"CRM_TOKEN", "quickstart/crm-token.txt"}, {"SHOP_WEBHOOK_SECRET", "crm-upsert/shop-secret.txt"}, {"SHOP_CRM_TOKEN", "crm-upsert/crm-token.txt"},
 		{"GITHUB_WEBHOOK_SECRET", "github-webhook/webhook-secret.txt"}, {"PARTNER_KEY", "quote-api/partner-key.txt"},
+		{"CHAT_KEY", "destinations/chat-key.txt"}, {"CHAT_URL", "destinations/chat-url.txt"},
 	} {
 		text, err := os.ReadFile(filepath.Join("../../../examples", filepath.FromSlash(secret.file)))
 		if err != nil {

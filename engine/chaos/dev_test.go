@@ -12,14 +12,20 @@ import (
 	"paragon/schema/api"
 )
 
+// newDev is a `paragond dev` on a folder of its own, not started yet.
+func newDev(t *testing.T) *process {
+	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
+	t.Cleanup(p.cleanup)
+	return p
+}
+
 // TestDevIsKilledUnderLoad kills `paragond dev`, whose Redis lives in its
 // memory: started again, it has every run that it acknowledged.
 func TestDevIsKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	far := newFarSide(t)
 	far.treats(func(o observation) answer { return answer{after: time.Duration(len(o.key)%2) * 100 * time.Millisecond} })
-	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
-	t.Cleanup(p.cleanup)
+	p := newDev(t)
 	open := map[string]bool{}    // keys whose answer was lost
 	acked := map[string]string{} // key to run
 	var mu sync.Mutex
@@ -144,8 +150,7 @@ func checkDevSteps(t *testing.T, client *api.Client, far *farSide, s shape, id s
 func TestDevIsKilledAfterAnEnd(t *testing.T) {
 	t.Parallel()
 	far := newFarSide(t)
-	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
-	t.Cleanup(p.cleanup)
+	p := newDev(t)
 	ended := map[string]*schema.Run{}
 	for life := range 4 {
 		p.start()
@@ -205,8 +210,7 @@ spec:
 func TestDevIsKilledWithASecretInAResult(t *testing.T) {
 	t.Parallel()
 	far := newFarSide(t)
-	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
-	t.Cleanup(p.cleanup)
+	p := newDev(t)
 	p.start()
 	client := api.New(p.url(), p.log.token)
 	defer client.Close()
@@ -249,8 +253,7 @@ func TestDevIsKilledWithASecretInAResult(t *testing.T) {
 func TestDevIsKilledInALongLoop(t *testing.T) {
 	t.Parallel()
 	far := newFarSide(t)
-	p := &process{t: t, name: "dev", dir: t.TempDir(), args: []string{"dev", "--far-side", "", "--write-context", ""}}
-	t.Cleanup(p.cleanup)
+	p := newDev(t)
 	p.start()
 	client := api.New(p.url(), p.log.token)
 	defer client.Close()

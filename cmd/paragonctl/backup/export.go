@@ -35,9 +35,7 @@ func Export(ctx context.Context, env *command.Env, dir, recipient string) ([]out
 	}
 	var done []output.Did
 	for _, p := range projects.Items {
-		in := conn
-		in.Project = p.Name
-		of := env.ClientFor(in)
+		of := clientIn(env, conn, p.Name)
 		wrote, err := exportProject(ctx, of, filepath.Join(dir, p.Name), recipient)
 		of.Close()
 		if done = append(done, wrote...); err != nil {
@@ -45,6 +43,12 @@ func Export(ctx context.Context, env *command.Env, dir, recipient string) ([]out
 		}
 	}
 	return done, nil
+}
+
+// clientIn is the client of a connection in another project.
+func clientIn(env *command.Env, conn command.Connection, project string) *api.Client {
+	conn.Project = project
+	return env.ClientFor(conn)
 }
 
 // emptyDir makes the directory. What is there already would be part of the backup
@@ -83,15 +87,9 @@ func exportProject(ctx context.Context, client *api.Client, dir, recipient strin
 		return nil, err
 	}
 	done := []output.Did{{Resource: "project/" + name, Action: "exported"}}
-	sealed := map[string]string{}
-	if recipient != "" {
-		secrets, err := client.ExportSecrets(ctx, recipient)
-		if err != nil {
-			return done, fmt.Errorf("its secrets: %w", err)
-		}
-		for _, s := range secrets.Items {
-			sealed[s.Name] = s.Age
-		}
+	sealed, err := source.Sealed(ctx, client, recipient)
+	if err != nil {
+		return done, fmt.Errorf("its secrets: %w", err)
 	}
 	for _, kind := range schema.Kinds {
 		for item, err := range client.All(ctx, kind) {
@@ -133,9 +131,9 @@ func aboutProject(ctx context.Context, client *api.Client) (project, error) {
 }
 
 func exportResource(dir string, item api.StoredResource, sealed map[string]string) error {
-	name := item.Kind.Singular() + "-" + item.Metadata.Name + ".yaml"
-	if !filepath.IsLocal(name) || filepath.Base(name) != name {
-		return errors.New("its name can't be that of a file")
+	name, err := source.FileName(item)
+	if err != nil {
+		return err
 	}
 	text, err := source.Write(item, sealed)
 	if err != nil {

@@ -82,18 +82,13 @@ func (o *RestoreOptions) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("restore: list the projects: %w", err)
 	}
-	in := func(p *part) *api.Client {
-		c := conn
-		c.Project = p.Name
-		return o.env.ClientFor(c)
-	}
 	var differ int
 	for i := range parts {
 		p := &parts[i]
 		if p.there = slices.ContainsFunc(mine.Items, func(m api.Project) bool { return m.Name == p.Name }); !p.there {
 			continue
 		}
-		client := in(p)
+		client := clientIn(o.env, conn, p.Name)
 		n, err := differing(ctx, client, p)
 		client.Close()
 		if err != nil {
@@ -107,21 +102,27 @@ func (o *RestoreOptions) run(ctx context.Context) error {
 		}
 	}
 	for i := range parts {
-		p := &parts[i]
-		client := in(p)
-		if !p.there {
-			client.Close()
-			if client, err = o.create(ctx, all, conn, p); err != nil {
-				return fmt.Errorf("restore project %s: %w", p.Name, err)
-			}
-		}
-		err := o.restore(ctx, all, client, p)
-		client.Close()
-		if err != nil {
-			return fmt.Errorf("restore project %s: %w", p.Name, err)
+		if err := o.project(ctx, all, conn, &parts[i]); err != nil {
+			return fmt.Errorf("restore project %s: %w", parts[i].Name, err)
 		}
 	}
 	return nil
+}
+
+// project makes a project that is not there, and brings it back.
+func (o *RestoreOptions) project(ctx context.Context, all *api.Client, conn command.Connection, p *part) error {
+	// Of an installation's owner, who alone may set settings.
+	owner := clientIn(o.env, conn, p.Name)
+	defer owner.Close()
+	if p.there {
+		return o.restore(ctx, owner, owner, p)
+	}
+	client, err := o.create(ctx, all, conn, p)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return o.restore(ctx, owner, client, p)
 }
 
 // read reads, checks and decrypts everything.
@@ -182,16 +183,15 @@ func (o *RestoreOptions) create(ctx context.Context, all *api.Client, conn comma
 		return nil, err
 	}
 	o.did("project/"+p.Name, "created")
-	conn.Project = p.Name
 	if made.Token != "" {
 		fmt.Fprintf(o.env.Err, "The key of project %s's owner, shown this once: %s\n", terminal.Safe(p.Name), terminal.Safe(made.Token))
 		conn.Token = made.Token
 	}
-	return o.env.ClientFor(conn), nil
+	return clientIn(o.env, conn, p.Name), nil
 }
 
 // restore brings one project back, resources first: the rest can be made by hand.
-func (o *RestoreOptions) restore(ctx context.Context, all, client *api.Client, p *part) error {
+func (o *RestoreOptions) restore(ctx context.Context, owner, client *api.Client, p *part) error {
 	if len(p.request.Files) > 0 {
 		result, err := client.Apply(ctx, p.request, api.ApplyOptions{})
 		if err != nil {
@@ -206,15 +206,7 @@ func (o *RestoreOptions) restore(ctx context.Context, all, client *api.Client, p
 		return fmt.Errorf("its settings: %w", err)
 	}
 	if *settings != p.Settings {
-		conn, err := o.env.Connection()
-		if err != nil {
-			return err
-		}
-		conn.Project = p.Name
-		owner := o.env.ClientFor(conn) // settings are the installation's owner's
-		_, err = owner.SetSettings(ctx, p.Settings)
-		owner.Close()
-		if err != nil {
+		if _, err := owner.SetSettings(ctx, p.Settings); err != nil {
 			return fmt.Errorf("its settings: %w", err)
 		}
 		o.did(p.Name+"/settings", "configured")

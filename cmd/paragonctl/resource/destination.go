@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"paragon/cmd/paragonctl/internal/command"
 	"paragon/cmd/paragonctl/internal/complete"
+	"paragon/cmd/paragonctl/internal/noun"
 	"paragon/cmd/paragonctl/internal/output"
 	"paragon/cmd/paragonctl/internal/terminal"
 	"paragon/schema"
@@ -27,50 +29,26 @@ func NewDestination(env *command.Env) *cobra.Command {
 }
 
 func newDestinationList(env *command.Env) *cobra.Command {
-	var out output.Flags
-	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"},
+	return noun.List[api.Destination]{
 		Short: "List destinations: whether messages arrive, and how many events wait",
 		Example: `  paragonctl destination list
   paragonctl destination list --jq '.items[] | select(.state == "disabled") | .name'`,
-		Args: command.Args(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := out.Check(); err != nil {
-				return err
-			}
-			return listDestinations(cmd.Context(), env, &out)
+		Empty: "No destinations.",
+		Items: noun.All("destinations", func(ctx context.Context, c *api.Client, _ string) (*api.List[api.Destination], error) {
+			return c.Destinations(ctx)
+		}),
+		Name: func(d api.Destination) string { return d.Name },
+		Columns: []output.Column{
+			{Title: "NAME"}, {Title: "KIND"}, {Title: "STATE"}, {Title: "WAITING"}, {Title: "LAST MESSAGE"}, {Title: "WHY", Cut: true},
 		},
-	}
-	out.Register(cmd)
-	return cmd
-}
-
-func listDestinations(ctx context.Context, env *command.Env, out *output.Flags) error {
-	client, err := env.Client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	list, err := client.Destinations(ctx)
-	if err != nil {
-		return fmt.Errorf("list destinations: %w", err)
-	}
-	view := output.ListOf(list.Items, func(d api.Destination) string { return d.Name })
-	g := &output.Grid{Columns: []output.Column{
-		{Title: "NAME"}, {Title: "KIND"}, {Title: "STATE"}, {Title: "WAITING"}, {Title: "LAST MESSAGE"}, {Title: "WHY", Cut: true},
-	}}
-	for _, d := range list.Items {
-		last, why := "-", d.Reason
-		if d.Last != nil {
-			last = d.Last.State + " " + output.Age(env.Now(), d.Last.CreatedAt) + " ago"
-			if why == "" {
-				why = d.Last.Error
+		Row: func(d api.Destination) []string {
+			last, why := "-", d.Reason
+			if d.Last != nil {
+				last, why = d.Last.State+" "+output.Age(env.Now(), d.Last.CreatedAt)+" ago", cmp.Or(why, d.Last.Error)
 			}
-		}
-		g.Rows = append(g.Rows, []string{d.Name, d.Kind, d.State, fmt.Sprint(d.Waiting), last, why})
-	}
-	view.Table, view.Empty = g, "No destinations."
-	return out.Print(ctx, env.Streams, view)
+			return []string{d.Name, d.Kind, d.State, fmt.Sprint(d.Waiting), last, why}
+		},
+	}.Command(env)
 }
 
 func newDestinationGet(env *command.Env) *cobra.Command {

@@ -125,15 +125,8 @@ func (o *ExportOptions) run(ctx context.Context) error {
 		}
 		items = append(items, *item)
 	}
-	if o.recipient != "" {
-		secrets, err := client.ExportSecrets(ctx, o.recipient)
-		if err != nil {
-			return fmt.Errorf("export the values of secrets: %w", err)
-		}
-		o.sealed = make(map[string]string, len(secrets.Items))
-		for _, s := range secrets.Items {
-			o.sealed[s.Name] = s.Age
-		}
+	if o.sealed, err = source.Sealed(ctx, client, o.recipient); err != nil {
+		return fmt.Errorf("export the values of secrets: %w", err)
 	}
 	if o.dir == "" && !o.out.ForPeople() && o.out.Format != output.YAML {
 		return o.print(ctx, items)
@@ -182,12 +175,11 @@ func (o *ExportOptions) print(ctx context.Context, items []api.StoredResource) e
 	}))
 }
 
-// write puts a document into a file of its own. The name comes from the
-// server, so it must not lead out of the directory.
+// write puts a document into a file of its own.
 func (o *ExportOptions) write(item api.StoredResource, text []byte) error {
-	name := item.Kind.Singular() + "-" + item.Metadata.Name + ".yaml"
-	if !filepath.IsLocal(name) || filepath.Base(name) != name {
-		return fmt.Errorf("export %s: its name can't be that of a file", refOf(item))
+	name, err := source.FileName(item)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", refOf(item), err)
 	}
 	if err := os.MkdirAll(o.dir, 0o777); err != nil {
 		return fmt.Errorf("export: %w", err)

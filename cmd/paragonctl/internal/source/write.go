@@ -2,7 +2,10 @@ package source
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"path/filepath"
 	"reflect"
 
 	"paragon/schema"
@@ -19,6 +22,33 @@ func Write(item api.StoredResource, sealed map[string]string) ([]byte, error) {
 		return nil, err
 	}
 	return workflows.MarshalYAML(r)
+}
+
+// Sealed asks an owner's client for the values of a project's secrets, by name, each
+// an age file for a recipient; none without one.
+func Sealed(ctx context.Context, client *api.Client, recipient string) (map[string]string, error) {
+	if recipient == "" {
+		return nil, nil
+	}
+	secrets, err := client.ExportSecrets(ctx, recipient)
+	if err != nil {
+		return nil, err
+	}
+	sealed := make(map[string]string, len(secrets.Items))
+	for _, s := range secrets.Items {
+		sealed[s.Name] = s.Age
+	}
+	return sealed, nil
+}
+
+// FileName is the name of the file that a stored resource is written to. Names come
+// from the server, so one that would lead out of the directory is refused.
+func FileName(item api.StoredResource) (string, error) {
+	name := item.Kind.Singular() + "-" + item.Metadata.Name + ".yaml"
+	if !filepath.IsLocal(name) || filepath.Base(name) != name {
+		return "", errors.New("its name can't be that of a file")
+	}
+	return name, nil
 }
 
 // Portable is a stored resource as a document of its own, as Write writes it.

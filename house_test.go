@@ -56,7 +56,7 @@ var plan = []struct {
 	{"engine/destination", []string{"schema", "schema/api", "workflows", "workflows/exchange", "engine/cache", "engine/notice", "engine/queue", "engine/store"}},
 	{"engine/connect", []string{"schema", "schema/api", "workflows", "workflows/exchange", "workflows/token", "engine/seal", "engine/store", "engine/cache", "engine/outbound", "engine/queue"}},
 	{"engine/connect/proxy", []string{"schema", "workflows/exchange", "engine/connect", "engine/queue", "engine/record", "engine/logs", "engine/stats"}},
-	{"engine/connect/proxy/later", []string{"schema", "schema/api", "workflows", "workflows/steps", "engine/connect/proxy"}},
+	{"engine/connect/proxy/later", []string{"schema", "schema/api", "workflows", "workflows/exchange", "workflows/steps", "engine/connect/proxy"}},
 	{"engine/httpapi", []string{"schema", "schema/api", "workflows", "engine/store", "engine/cache", "engine/config", "engine/execution", "engine/stats", "engine/connect", "engine/connect/proxy", "engine/connect/proxy/later", "engine/tracing"}},
 	{"engine/daemon", []string{"schema", "schema/api", "workflows", "workflows/function", "workflows/exchange", "workflows/steps", "engine"}},
 	{"engine/bench", []string{"schema", "schema/api", "workflows", "engine"}},

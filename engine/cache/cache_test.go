@@ -166,7 +166,7 @@ func TestFlushed(t *testing.T) {
 		if c.Ready() != nil || failMessage(c.Project("default").Workflow("one")) != "a" {
 			t.Error("memory does not serve on")
 		}
-		if _, ok, err := Version(ctx, rdb); ok || err != nil {
+		if _, ok, _, err := Published(ctx, rdb); ok || err != nil {
 			t.Errorf("an empty Redis has a version: %v", err)
 		}
 		if err := PublishChange(ctx, rdb, Change{Version: 2}); !errors.Is(err, ErrGap) {

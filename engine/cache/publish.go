@@ -30,15 +30,9 @@ const (
 	chunk = 500
 )
 
-// Version returns the version that is published in Redis; 0 and false when
-// Redis is empty.
-func Version(ctx context.Context, rdb redis.UniversalClient) (int64, bool, error) {
-	h, ok, err := readHead(ctx, rdb)
-	return h.version, ok, err
-}
-
-// Published returns what Version does, and the lineage of the store whose
-// configuration is published; empty when it is not known.
+// Published returns the version that is published in Redis, 0 and false when
+// Redis is empty, and the lineage of the store whose configuration it is; empty
+// when it is not known.
 func Published(ctx context.Context, rdb redis.UniversalClient) (version int64, ok bool, lineage string, err error) {
 	both, err := rdb.MGet(ctx, headKey, lineageKey).Result()
 	if err != nil {

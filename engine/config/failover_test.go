@@ -149,7 +149,7 @@ func TestRedisIsFlushedUnderFourWorkers(t *testing.T) {
 	// starts then has everything.
 	late := time.Now().Add(30 * time.Second)
 	for {
-		if _, ok, err := cache.Version(ctx, rdb); ok && err == nil {
+		if _, ok, _, err := cache.Published(ctx, rdb); ok && err == nil {
 			break
 		}
 		if time.Now().After(late) {

@@ -345,7 +345,7 @@ func TestStartAndStop(t *testing.T) {
 	r.mini.FlushAll()
 	late := time.Now().Add(10 * time.Second)
 	for {
-		if _, ok, _ := cache.Version(ctx, r.rdb); ok {
+		if _, ok, _, _ := cache.Published(ctx, r.rdb); ok {
 			break
 		}
 		if time.Now().After(late) {

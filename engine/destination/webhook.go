@@ -3,13 +3,10 @@ package destination
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -60,9 +57,11 @@ func post(ctx context.Context, client *exchange.Client, w *schema.DestinationWeb
 		}
 		req.Header.Set(name, v)
 	}
-	if err := sign(req.Header, w.Signature, from, id, body, now); err != nil {
+	key, err := keyOf(w.Signature, from)
+	if err != nil {
 		return attempt{err: err.Error()}
 	}
+	exchange.SignWebhook(req.Header, key, id, now, body)
 	resp, err := client.Do(ctx, req, exchange.Options{Timeout: attemptTimeout, MaxBody: 64 << 10, MaxRedirects: -1})
 	if err != nil {
 		return attempt{err: err.Error()}
@@ -74,26 +73,18 @@ func post(ctx context.Context, client *exchange.Client, w *schema.DestinationWeb
 	return out
 }
 
-// sign sets the headers of Standard Webhooks: id and time, and with a key the
-// HMAC-SHA256 of both and the body, joined by dots.
-func sign(h http.Header, key *schema.SecretName, from secrets, id string, body []byte, now time.Time) error {
-	at := strconv.FormatInt(now.Unix(), 10)
-	h.Set("webhook-id", id)
-	h.Set("webhook-timestamp", at)
+// keyOf is what a webhook is signed with; nil: nothing.
+func keyOf(key *schema.SecretName, from secrets) ([]byte, error) {
 	if key == nil {
-		return nil
+		return nil, nil
 	}
 	text, err := value(from, schema.TextOrSecret{Secret: key.Secret})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(strings.TrimSpace(text), "whsec_"))
 	if err != nil || len(raw) == 0 {
-		return fmt.Errorf("secret %s is not whsec_ and a key in base64", key.Secret)
+		return nil, fmt.Errorf("secret %s is not whsec_ and a key in base64", key.Secret)
 	}
-	mac := hmac.New(sha256.New, raw)
-	mac.Write([]byte(id + "." + at + "."))
-	mac.Write(body)
-	h.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	return nil
+	return raw, nil
 }

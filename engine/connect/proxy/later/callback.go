@@ -3,8 +3,6 @@ package later
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,13 +10,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"paragon/engine/connect/proxy"
 	"paragon/schema"
 	"paragon/schema/api"
+	"paragon/workflows/exchange"
 	"paragon/workflows/steps"
 )
 
@@ -79,7 +76,7 @@ func (p *Performer) callback(ctx context.Context, c steps.Call) (any, error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "paragon")
-	sign(req.Header, key, c.Run, now, body)
+	exchange.SignWebhook(req.Header, key, c.Run, now, body)
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return nil, &failure{err: &schema.RunError{Type: "network", Message: err.Error()}, again: true}
@@ -91,16 +88,4 @@ func (p *Performer) callback(ctx context.Context, c steps.Call) (any, error) {
 			again: true, after: proxy.RetryAfter(resp.Header, now)}
 	}
 	return map[string]int{"status": resp.StatusCode}, nil
-}
-
-// sign puts on the headers of Standard Webhooks: each delivery of one job has
-// the same id.
-func sign(h http.Header, key []byte, id string, at time.Time, body []byte) {
-	stamp := strconv.FormatInt(at.Unix(), 10)
-	m := hmac.New(sha256.New, key)
-	_, _ = io.WriteString(m, id+"."+stamp+".")
-	_, _ = m.Write(body)
-	h.Set("webhook-id", id)
-	h.Set("webhook-timestamp", stamp)
-	h.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(m.Sum(nil)))
 }

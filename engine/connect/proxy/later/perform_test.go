@@ -15,6 +15,7 @@ import (
 	"paragon/engine/connect/proxy"
 	"paragon/schema"
 	"paragon/workflows"
+	"paragon/workflows/exchange"
 	"paragon/workflows/steps"
 )
 
@@ -161,7 +162,7 @@ func TestSignature(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := http.Header{}
-	sign(h, key, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	exchange.SignWebhook(h, key, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
 	if got, want := h.Get("webhook-signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; got != want {
 		t.Errorf("signed with %s; want %s", got, want)
 	}

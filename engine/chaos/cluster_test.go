@@ -85,22 +85,29 @@ func newCluster(t testing.TB, o options) *cluster {
 	} else {
 		c.pgURL = servicetest.Postgres(t)
 	}
-	c.redis = servicetest.StartRedis(t, servicetest.RedisOptions{
-		Volatile: o.volatile,
+	c.far = newFarSide(t)
+	c.connect(o.volatile)
+	c.prepare(o.by)
+	return c
+}
+
+// connect starts an empty Redis, and opens the test's own connections to it and
+// to Postgres.
+func (c *cluster) connect(volatile bool) {
+	c.t.Helper()
+	c.redis = servicetest.StartRedis(c.t, servicetest.RedisOptions{
+		Volatile: volatile,
 		// With everysec, Redis holds writes back for up to two seconds while the
 		// disk is busy: a SIGKILL then loses what it has acknowledged.
 		Args: []string{"--appendfsync", "always"},
 	})
-	c.far = newFarSide(t)
 	var err error
 	c.rdb, err = queue.NewRedis("redis://"+c.redis.Addr, queue.RedisOptions{})
 	c.must(err)
-	t.Cleanup(func() { _ = c.rdb.Close() })
-	c.pool, err = pgxpool.New(t.Context(), c.pgURL)
+	c.t.Cleanup(func() { _ = c.rdb.Close() })
+	c.pool, err = pgxpool.New(c.t.Context(), c.pgURL)
 	c.must(err)
-	t.Cleanup(c.pool.Close)
-	c.prepare(o.by)
-	return c
+	c.t.Cleanup(c.pool.Close)
 }
 
 // prepare makes the schema, a master key and an owner's key.

@@ -75,6 +75,7 @@ type compose struct {
 		CapDrop     []string `yaml:"cap_drop"`
 		StopGrace   string   `yaml:"stop_grace_period"`
 		Environment map[string]string
+		Volumes     []string
 		DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
 	}
 }
@@ -86,6 +87,24 @@ func load(t *testing.T) compose {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// Mail and object storage can be set in .env, and the directory that large values
+// go to without it is a volume, which the image has for its user.
+func TestComposeHasMailAndPayloads(t *testing.T) {
+	s := load(t).Services["paragond"]
+	const dir = "/var/lib/paragon/payloads"
+	for name, want := range map[string]string{
+		"PARAGON_SMTP": "${PARAGON_SMTP:-}", "PARAGON_SMTP_FROM": "${PARAGON_SMTP_FROM:-}", "PARAGON_PAYLOADS": "${PARAGON_PAYLOADS:-dir:" + dir + "}",
+		"AWS_ACCESS_KEY_ID": "${AWS_ACCESS_KEY_ID:-}", "AWS_SECRET_ACCESS_KEY": "${AWS_SECRET_ACCESS_KEY:-}",
+	} {
+		if got := s.Environment[name]; got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if !slices.Contains(s.Volumes, "payloads:"+dir) || !strings.Contains(read(t, "Dockerfile"), "--chown=65532:65532 /payloads "+dir) {
+		t.Errorf("the directory of large values is no volume, or not the user's: %v", s.Volumes)
+	}
 }
 
 func TestComposeKeepsJobsAndDropsRights(t *testing.T) {
@@ -125,7 +144,7 @@ func TestUnitsAreHardened(t *testing.T) {
 	if !slices.Equal(all, one) {
 		t.Errorf("the units differ:\n%v\n%v", all, one)
 	}
-	for _, want := range []string{"DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=",
+	for _, want := range []string{"DynamicUser=yes", "User=paragon", "StateDirectory=paragon", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=",
 		"SystemCallFilter=@system-service", "MemoryDenyWriteExecute=yes", "TimeoutStopSec=45"} {
 		if !slices.Contains(all, want) {
 			t.Errorf("the units lack %s", want)

@@ -29,6 +29,7 @@ type objects struct {
 	policies    map[string]*networkingv1.NetworkPolicy
 	services    map[string]*corev1.Service
 	jobs        map[string]*batchv1.Job
+	claims      map[string]*corev1.PersistentVolumeClaim
 	keda        map[string]*scaledObject
 }
 
@@ -83,7 +84,7 @@ func render(t *testing.T, text string) *objects {
 	}
 	out := &objects{
 		map[string]*appsv1.Deployment{}, map[string]*autoscalingv2.HorizontalPodAutoscaler{}, map[string]*policyv1.PodDisruptionBudget{},
-		map[string]*networkingv1.NetworkPolicy{}, map[string]*corev1.Service{}, map[string]*batchv1.Job{}, map[string]*scaledObject{},
+		map[string]*networkingv1.NetworkPolicy{}, map[string]*corev1.Service{}, map[string]*batchv1.Job{}, map[string]*corev1.PersistentVolumeClaim{}, map[string]*scaledObject{},
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if !strings.HasSuffix(name, ".yaml") {
@@ -117,6 +118,8 @@ func (o *objects) add(t *testing.T, file, document string) {
 		take(t, file, document, o.services)
 	case "batch/v1 Job":
 		take(t, file, document, o.jobs)
+	case "v1 PersistentVolumeClaim":
+		take(t, file, document, o.claims)
 	case "keda.sh/v1alpha1 ScaledObject":
 		take(t, file, document, o.keda)
 	case " ": // only comments
@@ -154,7 +157,7 @@ func TestByDefault(t *testing.T) {
 	if got := names(o.budgets); got != roles {
 		t.Errorf("disruption budgets: %s", got)
 	}
-	if len(o.scalers)+len(o.keda) != 0 || names(o.jobs) != "prod-paragon-migrate" || names(o.policies) != "prod-paragon" || names(o.services) != "prod-paragon" {
+	if len(o.scalers)+len(o.keda)+len(o.claims) != 0 || names(o.jobs) != "prod-paragon-migrate" || names(o.policies) != "prod-paragon" || names(o.services) != "prod-paragon" {
 		t.Errorf("%+v", o)
 	}
 	for name, d := range o.deployments {
@@ -236,13 +239,20 @@ func TestScaling(t *testing.T) {
 			t.Errorf("%s: replicas are set beside a scaler, or by nobody", name)
 		}
 	}
+	refused(t, "roles: {worker: {autoscaling: {enabled: true}}}\nkeda: {enabled: true}", "choose one")
+}
+
+// refused checks that the chart does not render values that the schema takes,
+// and says why.
+func refused(t *testing.T, text, why string) {
+	t.Helper()
 	c := load(t)
-	all, err := values(t, c, "roles: {worker: {autoscaling: {enabled: true}}}\nkeda: {enabled: true}")
+	all, err := values(t, c, text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (engine.Engine{Strict: true}).Render(c, all); err == nil || !strings.Contains(err.Error(), "choose one") {
-		t.Errorf("two scalers for one role: %v", err)
+	if _, err := (engine.Engine{Strict: true}).Render(c, all); err == nil || !strings.Contains(err.Error(), why) {
+		t.Errorf("%s: %v; want %q", text, err, why)
 	}
 }
 
@@ -289,7 +299,7 @@ priorityClassName: high
 		t.Errorf("the flusher's arguments: %v", f.Args)
 	}
 	n := o.policies["prod-paragon"].Spec
-	if len(n.PolicyTypes) != 2 || n.Ingress[0].From[0].PodSelector.MatchLabels["app"] != "shop" || len(n.Egress) != 1 {
+	if len(n.PolicyTypes) != 2 || n.Ingress[0].From[0].PodSelector.MatchLabels["app"] != "shop" || len(n.Egress) != 2 || n.Egress[0].Ports[0].Port.IntValue() != 53 {
 		t.Errorf("the network policy: %+v", n)
 	}
 }
@@ -300,6 +310,7 @@ func TestWrongValues(t *testing.T) {
 		"lane: 4", "lanes: 0", "lanes: four", "secretName: ''", "roles: {cook: {replicas: 1}}", "roles: {api: {replicas: -1}}",
 		"logLevel: loud", "traceShare: 2", "otlpEndpoint: collector:4318", "keepHistory: [a month]", "service: {port: 0}",
 		"roles: {api: {extraArgs: [serve]}}", "image: {pullPolicy: Sometimes}", "keda: {enable: true}",
+		"smtp: {url: 'smtp://mail'}", "payloads: {address: /srv/payloads}", "payloads: {volume: {accessMode: ReadOnlyMany}}", "publicUrl: paragon.example.com",
 	} {
 		if _, err := values(t, load(t), text); err == nil {
 			t.Errorf("%q is taken", text)

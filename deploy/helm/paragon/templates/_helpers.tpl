@@ -25,6 +25,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{/* What every pod may not do. */}}
 {{- define "paragon.podSecurity" -}}
 automountServiceAccountToken: false
+{{- with .Values.serviceAccountName }}
+serviceAccountName: {{ . }}
+{{- end }}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
@@ -50,4 +53,17 @@ securityContext:
 {{- define "paragon.fromSecret" -}}
 - name: {{ .name }}
   valueFrom: {secretKeyRef: {name: {{ .secret }}, key: {{ .key }}}}
+{{- end -}}
+
+{{/* Where large values are: empty when they stay in Redis and Postgres. */}}
+{{- define "paragon.payloads" -}}
+{{- if .Values.payloads.volume.enabled -}}
+dir:/var/lib/paragon/payloads
+{{- else -}}
+{{ .Values.payloads.address }}
+{{- end -}}
+{{- end -}}
+
+{{- define "paragon.payloadClaim" -}}
+{{ .Values.payloads.volume.claimName | default (printf "%s-payloads" (include "paragon.name" .)) }}
 {{- end -}}

@@ -39,7 +39,7 @@ func (d *Daemon) startProxy(ctx context.Context) {
 	transport := outbound.NewRawTransport(o.Outbound)
 	p := proxy.New(proxy.Options{
 		Targets:   proxy.NewConnected(d.connect),
-		Transport: transport, Redis: o.Redis, Lanes: o.Lanes, LogLimit: o.LogLimit, Stats: d.stats, Log: d.log,
+		Transport: o.Tracer.Transport(transport), Redis: o.Redis, Lanes: o.Lanes, LogLimit: o.LogLimit, Stats: d.stats, Log: d.log,
 		Stopped: d.enrolled.Stopped,
 	})
 	p.Start(ctx)

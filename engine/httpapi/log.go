@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
 
+	"paragon/engine/tracing"
 	"paragon/schema"
 )
 
@@ -14,6 +16,7 @@ import (
 // log and for reading its body.
 type requestInfo struct {
 	trace                   trace
+	span                    tracing.Span
 	pattern, actor, project string
 	route                   *route
 	err                     error // the cause of an internal error
@@ -54,12 +57,18 @@ func (w *recorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// errBrokeOff is the cause of a connection that is cut: who called must not take
+// the answer for whole.
+var errBrokeOff = errors.New("the answer broke off")
+
 // panicked reports a panic and answers 500 when nothing was answered yet.
 func (s *Server) panicked(w *recorder, r *http.Request, v any) {
+	info := infoOf(r)
 	if v == http.ErrAbortHandler { //nolint:errorlint // this very value, as net/http compares it
+		info.err = errBrokeOff
+		info.span.BrokeOff()
 		panic(v)
 	}
-	info := infoOf(r)
 	info.err = fmt.Errorf("panic: %v", v)
 	s.log.ErrorContext(r.Context(), "request panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	if w.status == 0 {

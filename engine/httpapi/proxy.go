@@ -106,6 +106,7 @@ func (s *Server) serveProxy(w http.ResponseWriter, r *http.Request) bool {
 
 func (s *Server) callIntegration(w http.ResponseWriter, r *request) error {
 	tr := traceOf(r.Context())
+	infoOf(r.Request).span.Calls(r.project, r.PathValue("name"))
 	call := proxy.Call{
 		Caller: proxy.Caller{Project: r.project, Integration: r.PathValue("name"), Account: r.account},
 		Actor:  r.actor.Name, Path: r.PathValue("path"), TraceParent: tr.Parent(), TraceID: tr.TraceID(),

@@ -233,7 +233,7 @@ func (s *Server) HTTPServer() *http.Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.now()
 	ctx, tr, span := s.trace(r)
-	info := &requestInfo{trace: tr}
+	info := &requestInfo{trace: tr, span: span}
 	r = r.WithContext(context.WithValue(ctx, infoKey{}, info))
 	rec := &recorder{ResponseWriter: w}
 	h := rec.Header()
@@ -241,11 +241,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(h, r.TLS != nil)
 	endConnection(h, r)
 	defer func() {
+		span.Answered(r.Method, info.pattern, rec.status)
+		s.logRequest(r, rec, info, start, tr)
+	}()
+	defer func() {
 		if v := recover(); v != nil {
 			s.panicked(rec, r, v)
 		}
-		span.Answered(r.Method, info.pattern, rec.status)
-		s.logRequest(r, rec, info, start, tr)
 	}()
 	if s.serveProxy(rec, r) {
 		return

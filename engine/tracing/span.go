@@ -47,6 +47,21 @@ func (s Span) End(kind string) {
 	s.span.End()
 }
 
+// Calls says of the span of a request that it is a call to an integration.
+func (s Span) Calls(project, integration string) {
+	if s.span != nil {
+		s.span.SetAttributes(attribute.String("paragon.project", project), attribute.String("paragon.integration", integration))
+	}
+}
+
+// BrokeOff says of the span of a request that its answer did not come to its
+// end.
+func (s Span) BrokeOff() {
+	if s.span != nil {
+		s.span.SetStatus(codes.Error, "the answer broke off")
+	}
+}
+
 // Is says of the span of an acceptance that the run was there already: its id.
 func (s Span) Is(run string) {
 	if s.span != nil {

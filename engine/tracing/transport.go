@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -49,8 +50,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		attributes = append(attributes, attribute.Int("server.port", port))
 	}
 	ctx, span := t.tracer.Start(req.Context(), req.Method+" "+req.URL.Host, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
-	req = req.Clone(ctx)
+	// No deep copy: a body that streams fills in the trailers of the request that
+	// it was given to.
+	req = req.WithContext(ctx)
 	if given := req.Header.Get(traceParent); given == "" || strings.Contains(given, within.SpanContext().TraceID().String()) {
+		req.Header = req.Header.Clone()
 		req.Header.Set(traceParent, format(span.SpanContext()))
 	}
 	resp, err := t.next.RoundTrip(req)
@@ -63,25 +67,35 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp.StatusCode >= http.StatusBadRequest {
 		span.SetStatus(codes.Error, http.StatusText(resp.StatusCode))
 	}
-	resp.Body = &body{ReadCloser: resp.Body, end: sync.OnceFunc(func() { span.End() })}
+	resp.Body = &body{ReadCloser: resp.Body, span: span}
 	return resp, nil
 }
 
 // body ends the span with the answer's last byte.
 type body struct {
 	io.ReadCloser
-	end func()
+	span trace.Span
+	once sync.Once
+}
+
+func (b *body) end(err error) {
+	b.once.Do(func() {
+		if err != nil && !errors.Is(err, io.EOF) {
+			b.span.SetStatus(codes.Error, "the answer broke off")
+		}
+		b.span.End()
+	})
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
-		b.end()
+		b.end(err)
 	}
 	return n, err
 }
 
 func (b *body) Close() error {
-	defer b.end()
+	defer b.end(nil)
 	return b.ReadCloser.Close()
 }

@@ -50,7 +50,7 @@ func requestTrailer(announced http.Header) http.Header {
 }
 
 // requestHeader makes the header that the far side gets of the caller's.
-func requestHeader(from http.Header, call *Call) http.Header {
+func requestHeader(from http.Header) http.Header {
 	to := make(http.Header, len(from)+4)
 	for name, values := range from {
 		if staysHere(name) {
@@ -67,9 +67,6 @@ func requestHeader(from http.Header, call *Call) http.Header {
 	}
 	if _, set := to["User-Agent"]; !set {
 		to["User-Agent"] = userAgent
-	}
-	if call.TraceParent != "" {
-		to["Traceparent"] = []string{call.TraceParent}
 	}
 	return to
 }

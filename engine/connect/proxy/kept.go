@@ -21,7 +21,7 @@ func (p *Proxy) Check(ctx context.Context, r *http.Request, call Call) error {
 }
 
 // PassedHeader is what of a request's header is for the far side.
-func PassedHeader(from http.Header) http.Header { return requestHeader(from, &Call{}) }
+func PassedHeader(from http.Header) http.Header { return requestHeader(from) }
 
 // Repeatable tells whether a request may be sent again when it is not known
 // whether it arrived: by its method (RFC 9110 section 9.2.2), or because the far

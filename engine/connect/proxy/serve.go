@@ -155,10 +155,15 @@ func (x *passage) request() (*http.Request, error) {
 	req := (&http.Request{}).WithContext(x.patience.ctx)
 	req.Method, req.URL, req.Host = x.r.Method, &u, u.Host
 	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
-	req.Header = requestHeader(x.r.Header, &x.call)
+	req.Header = requestHeader(x.r.Header)
 	x.body.attach(req, x.r)
 	if err := x.target.Authorize(req); err != nil {
 		return nil, err
+	}
+	// After the integration's own headers: one that is not to hear of traces names
+	// a traceparent of its own.
+	if _, set := req.Header["Traceparent"]; !set && x.call.TraceParent != "" {
+		req.Header["Traceparent"] = []string{x.call.TraceParent}
 	}
 	if req.URL.Host != x.target.Base.Host || req.URL.Scheme != x.target.Base.Scheme {
 		return nil, errors.New("the credential's owner changed where the request goes")

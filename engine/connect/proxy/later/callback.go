@@ -76,6 +76,9 @@ func (p *Performer) callback(ctx context.Context, c steps.Call) (any, error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "paragon")
+	if c.TraceParent != "" {
+		req.Header.Set("Traceparent", c.TraceParent)
+	}
 	exchange.SignWebhook(req.Header, key, c.Run, now, body)
 	resp, err := p.client.Do(req)
 	if err != nil {

@@ -48,7 +48,7 @@ var plan = []struct {
 	{"engine/config", []string{"schema", "schema/api", "workflows", "engine/seal", "engine/store", "engine/cache", "engine/identity"}},
 	{"engine/logs", []string{"schema", "engine/batch", "engine/payload", "engine/queue", "engine/record", "engine/store"}},
 	{"engine/stats", []string{"schema", "schema/api", "engine/queue"}},
-	{"engine/metrics", []string{"schema", "schema/api", "engine/logs", "engine/stats"}},
+	{"engine/metrics", []string{"schema", "schema/api", "engine/destination", "engine/logs", "engine/payload", "engine/stats"}},
 	{"engine/execution", []string{"schema", "schema/api", "workflows", "workflows/interpret", "engine/batch", "engine/seal",
 		"engine/store", "engine/queue", "engine/record", "engine/payload", "workflows/steps", "engine/cache", "engine/logs", "engine/notice", "engine/stats", "engine/tracing"}},
 	{"engine/schedule", []string{"schema", "workflows", "workflows/interpret", "engine/cache", "engine/execution", "engine/connect"}},

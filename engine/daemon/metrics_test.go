@@ -27,6 +27,14 @@ steps:
 steps:
   - {id: a, fail: {message: "no"}}
 `)
+	d.put("apiVersion: paragon/v1\nkind: Destination\nmetadata: {name: hook}\nspec:\n  webhook: {url: " + d.FarSide + "/status/200}\n")
+	if _, err := d.TestDestination(t.Context(), "hook"); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "the destination got its test", func() bool {
+		list, err := d.Deliveries(t.Context(), "hook")
+		return err == nil && len(list.Items) == 1 && list.Items[0].State == api.DeliveryDelivered
+	})
 	told := d.follow()
 	for range 5 {
 		d.succeed("good", "{}", "")
@@ -43,6 +51,11 @@ steps:
 			t.Errorf("the stream told of %+v of %s; want %+v", got, name, want)
 		}
 	}
+	d.apply("keeps", `output: "${{ input }}"
+steps:
+  - {id: a, set: {x: 1}}
+`)
+	d.succeed("keeps", large(300<<10), large(300<<10))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+d.Addr().String()+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +78,7 @@ steps:
 			t.Errorf("%s is not there", m.Name)
 		}
 	}
-	for _, source := range []string{"queues", "workers", "log"} {
+	for _, source := range []string{"queues", "workers", "log", "destinations"} {
 		if !strings.Contains(text, `paragon_source_up{source="`+source+`"} 1`) {
 			t.Errorf("the source %s did not answer", source)
 		}
@@ -78,6 +91,10 @@ steps:
 		`paragon_runs_ended_total{project="default",status="failed",workflow="bad"} 3`,
 		`paragon_run_duration_seconds_count{project="default",workflow="good"} 5`,
 		`paragon_run_wait_seconds_count{project="default",workflow="bad"} 3`,
+		`paragon_destination_attempts_total{destination="hook",outcome="delivered",project="default"} 1`,
+		`paragon_destination_disabled{destination="hook",project="default"} 0`,
+		`paragon_storage_requests_total{operation="put",outcome="done"} 1`,
+		`paragon_storage_bytes_total{direction="written"} 307200`,
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no line %q in\n%s", line, text)

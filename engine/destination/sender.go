@@ -49,6 +49,7 @@ type Sender struct {
 	seen int64
 	// looked is when the logs were looked at last.
 	looked time.Time
+	tally  tally
 }
 
 const (
@@ -266,6 +267,9 @@ func (s *Sender) send(ctx context.Context, t target, p *pending) {
 	at := s.attempt(ctx, t, p)
 	cut := at.err != "" && ctx.Err() != nil
 	at.err = t.project.Redactor().String(at.err)
+	if !cut {
+		s.tally.note(t, at)
+	}
 	// What came of it is written also while the process stops.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -10,7 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"paragon/engine/destination"
 	"paragon/engine/logs"
+	"paragon/engine/payload"
 	"paragon/engine/stats"
 	"paragon/schema/api"
 )
@@ -23,6 +25,12 @@ type Options struct {
 	Workers func(context.Context) ([]api.Worker, error)
 	// Log answers the sizes of the lanes' logs, in the lanes' order.
 	Log func(context.Context) ([]logs.Size, error)
+	// Destinations answers how sending to destinations goes, Attempts what came of
+	// this process' own.
+	Destinations func(context.Context) ([]destination.Standing, error)
+	Attempts     func() map[destination.Name]destination.Attempts
+	// Storage answers what this process asked of object storage.
+	Storage func() payload.Usage
 	// Totals answers what this process counted since it began, by project.
 	Totals func() map[string]stats.Set
 	// Now is the clock; nil is time.Now.
@@ -58,7 +66,7 @@ func Handler(opts Options) http.Handler {
 type collector struct {
 	opts  Options
 	descs map[string]*prometheus.Desc
-	slots slots
+	slots struct{ workflows, integrations, destinations slots }
 
 	mu   sync.Mutex
 	at   time.Time

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"paragon/engine/destination"
 	"paragon/engine/logs"
+	"paragon/engine/payload"
 	"paragon/engine/stats"
 	"paragon/schema"
 	"paragon/schema/api"
@@ -26,6 +28,7 @@ func scrape(t *testing.T, opts Options) string {
 
 func TestFigures(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	hook := destination.Name{Project: "default", Name: "hook"}
 	counter := stats.NewRecorder(nil, nil, nil)
 	counter.RunStarted("default", "hello", 0)
 	counter.Proxied("default", "crm", stats.Failed, time.Second)
@@ -43,6 +46,18 @@ func TestFigures(t *testing.T) {
 		},
 		Totals: counter.Totals,
 		Log:    func(context.Context) ([]logs.Size, error) { return []logs.Size{{}, {Entries: 5, Bytes: 1000}}, nil },
+		Destinations: func(context.Context) ([]destination.Standing, error) {
+			return []destination.Standing{{Name: hook, Waiting: 8, Delay: 1500 * time.Millisecond, Disabled: true}}, nil
+		},
+		Attempts: func() map[destination.Name]destination.Attempts {
+			return map[destination.Name]destination.Attempts{hook: {Delivered: 2, Failed: 3}}
+		},
+		Storage: func() payload.Usage {
+			return payload.Usage{Requests: []payload.Requests{
+				{Operation: "get", Outcome: payload.OutcomeDone, Count: 3, Took: 2 * time.Second, Within: []int64{1, 2, 2, 2, 3, 3, 3}},
+				{Operation: "get", Outcome: payload.OutcomeFailed, Count: 1, Took: 30 * time.Second, Within: make([]int64, len(payload.Bounds))},
+			}, Written: 300, Read: 200, Sweeps: 5, SweepsFailed: 1, Removed: 9}
+		},
 	})
 	for _, line := range []string{
 		`paragon_build_info{commit="abc",go="go1",version="1.2.3"} 1`,
@@ -57,6 +72,22 @@ func TestFigures(t *testing.T) {
 		`paragon_log_bytes{lane="1"} 1000`,
 		`paragon_source_up{source="queues"} 1`,
 		`paragon_calls_total{integration="crm",project="default",status="failed"} 1`,
+		`paragon_source_up{source="destinations"} 1`,
+		`paragon_destination_waiting{destination="hook",project="default"} 8`,
+		`paragon_destination_delay_seconds{destination="hook",project="default"} 1.5`,
+		`paragon_destination_disabled{destination="hook",project="default"} 1`,
+		`paragon_destination_attempts_total{destination="hook",outcome="delivered",project="default"} 2`,
+		`paragon_destination_attempts_total{destination="hook",outcome="failed",project="default"} 3`,
+		`paragon_storage_requests_total{operation="get",outcome="done"} 3`,
+		`paragon_storage_requests_total{operation="get",outcome="failed"} 1`,
+		`paragon_storage_request_seconds_bucket{operation="get",le="0.016"} 2`,
+		`paragon_storage_request_seconds_bucket{operation="get",le="+Inf"} 4`,
+		`paragon_storage_request_seconds_sum{operation="get"} 32`,
+		`paragon_storage_bytes_total{direction="written"} 300`,
+		`paragon_storage_bytes_total{direction="read"} 200`,
+		`paragon_storage_sweeps_total{outcome="done"} 4`,
+		`paragon_storage_sweeps_total{outcome="failed"} 1`,
+		`paragon_storage_removed_total 9`,
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no line %q in\n%s", line, text)

@@ -98,35 +98,19 @@ func (c *collector) read(now time.Time) []prometheus.Metric {
 			r.gauge(logBytes, float64(l.Bytes), lane)
 		}
 	})
+	source(r, "destinations", c.opts.Destinations, r.destinations)
+	if c.opts.Attempts != nil {
+		r.attempts(c.opts.Attempts())
+	}
+	if c.opts.Storage != nil {
+		r.storage(c.opts.Storage())
+	}
 	if c.opts.Totals != nil {
 		totals := c.opts.Totals()
-		for w, n := range c.slots.fold(totals) {
-			r.counter(started, n.Started, w.project, w.name)
-			r.counter(ended, n.Succeeded, w.project, w.name, "succeeded")
-			r.counter(ended, n.Failed, w.project, w.name, "failed")
-			r.counter(ended, n.Canceled, w.project, w.name, "canceled")
-			r.counter(attempts, n.Attempts, w.project, w.name)
-			r.counter(retries, n.Retried, w.project, w.name)
-			r.histogram(duration, n.Duration, n.DurationUs, w.project, w.name)
-			r.histogram(wait, n.Wait, n.WaitUs, w.project, w.name)
-		}
+		r.runs(totals)
 		r.calls(totals)
 	}
 	return r.out
-}
-
-// calls adds the requests to integrations. There are few of these, and only
-// those that make configuration make them.
-func (r *reading) calls(totals map[string]stats.Set) {
-	for project, set := range totals {
-		for name, n := range set {
-			if name.Kind == stats.Proxy {
-				r.counter(calls, n.Succeeded, project, name.Name, "succeeded")
-				r.counter(calls, n.Failed, project, name.Name, "failed")
-				r.counter(calls, n.Canceled, project, name.Name, "canceled")
-			}
-		}
-	}
 }
 
 // number is 1 for true.

@@ -47,10 +47,12 @@ type Bucket interface {
 
 // Store keeps values in a bucket, each under its digest. A nil Store takes no
 // value. It is safe for concurrent use.
-type Store struct{ bucket Bucket }
+type Store struct{ bucket *counted }
 
-// New makes a store.
-func New(bucket Bucket) *Store { return &Store{bucket: bucket} }
+// New makes a store, which counts what it asks of its bucket.
+func New(bucket Bucket) *Store {
+	return &Store{bucket: &counted{Bucket: bucket, by: map[[2]string]*Requests{}}}
+}
 
 // patience is how long one call to the bucket may take.
 const patience = 30 * time.Second
@@ -135,6 +137,7 @@ func (s *Store) Days(ctx context.Context, project string) (days []string, err er
 // digest of a value but for what a write that was cut off left, and by when it
 // was written. It returns how many went.
 func (s *Store) Sweep(ctx context.Context, project, day string, gone func(name string, written time.Time) bool) (n int, err error) {
+	defer func() { s.bucket.swept(n, err) }()
 	var names []string
 	err = s.bucket.List(ctx, key(project, day, ""), func(name string, written time.Time) error {
 		if gone(name, written) {

@@ -48,6 +48,8 @@ type segment struct {
 	todo       []interpret.Action                 // decided, not begun
 	effects    map[string]context.CancelFunc
 	under      sync.WaitGroup // one count an effect under way
+	calls      calls          // those under way
+	spared     bool           // it holds no place on the worker, whose mutex this is of
 	said       bool           // the response is recorded
 	progressed bool           // the count of workers that the run took down is at zero again
 	waits      []string       // the events that the run is registered for
@@ -275,6 +277,9 @@ func (s *segment) goOn(d interpret.Decision) (over bool, err error) {
 	case s.w.stopping():
 		return s.drain()
 	}
+	if made, over, err := s.makeWay(d); made {
+		return over, err
+	}
 	if len(s.records) > 0 {
 		// What has finished is durable before anything new begins outside, and
 		// before waiting for what is still under way.
@@ -450,12 +455,20 @@ func (s *segment) attemptOutcome(ctx context.Context, action interpret.Action) i
 	s.countAttempt(action)
 	ctx, span := s.traceAttempt(ctx, &call)
 	started := s.w.opts.Now().UTC()
+	outside := action.Step.Kind == workflows.StepRequest
+	if outside {
+		s.calls.begin(started)
+	}
 	result, called := s.w.attempt(ctx, s, call, action.Chunk)
 	s.attempted(&call, &result, span, started)
+	ended := s.w.opts.Now().UTC()
+	if outside {
+		s.calls.end(ended)
+	}
 	return interpret.Outcome{
 		Result: result.Result, Fatal: result.Fatal, Interrupted: result.Interrupted, Called: called,
 		Attempt: schema.Attempt{
-			StartedAt: started, EndedAt: s.w.opts.Now().UTC(),
+			StartedAt: started, EndedAt: ended,
 			Request: result.Request, Response: result.Response,
 			Error: result.Err, RetryAfter: schema.Duration(result.RetryAfter),
 		},

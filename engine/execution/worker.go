@@ -42,7 +42,8 @@ type WorkerOptions struct {
 	Users Users
 	// Payloads keeps large values; nil: they stay in Redis and SQL.
 	Payloads *payload.Store
-	// Capacity is how many runs execute at once. Default 1000.
+	// Capacity is how many runs execute at once, not counting as many again whose
+	// calls take long. Default 1000.
 	Capacity int
 	// Drain is how long Stop lets attempts under way go on. Default 25s.
 	Drain time.Duration
@@ -70,6 +71,8 @@ type Worker struct {
 	room   *sync.Cond // signaled when a run leaves
 	active map[string]*segment
 	stop   bool // no new run is taken
+	// crowding is what takes long of what is active.
+	crowding crowding
 
 	// ctx ends when attempts under way must end; runs counts segments, loops
 	// the worker's own goroutines.
@@ -148,10 +151,11 @@ func (w *Worker) Start(ctx context.Context) error {
 		return fmt.Errorf("register worker: %w", err)
 	}
 	w.leaveConfig = w.weights.follow(w.opts.Config)
-	w.loops.Add(3)
+	w.loops.Add(4)
 	go func() { defer w.loops.Done(); w.keepBeating(loops) }()
 	go func() { defer w.loops.Done(); w.followSignals(loops) }()
 	go func() { defer w.loops.Done(); w.reconcile(loops) }()
+	go func() { defer w.loops.Done(); w.watchCalls(loops) }()
 	if err := w.consumer.Start(ctx); err != nil {
 		quit()
 		w.loops.Wait()
@@ -237,7 +241,7 @@ func (w *Worker) ready(ctx context.Context, _ queue.Target) error {
 	defer release()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.active) >= w.opts.Capacity && ctx.Err() == nil && !w.stop {
+	for w.taken() >= w.opts.Capacity && ctx.Err() == nil && !w.stop {
 		w.room.Wait()
 	}
 	if w.stop {
@@ -301,6 +305,9 @@ func (w *Worker) end(seg *segment) {
 	w.mu.Lock()
 	if w.active[seg.state.id] == seg {
 		delete(w.active, seg.state.id)
+		if seg.spared {
+			w.crowding.spared--
+		}
 	}
 	w.room.Signal()
 	w.mu.Unlock()

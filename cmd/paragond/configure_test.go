@@ -115,7 +115,7 @@ func TestVariablesAreTaken(t *testing.T) {
 			}
 			t.Setenv(m[1], "from-the-environment")
 			for _, again := range newRoot().Commands() {
-				if again.Name() == cmd.Name() && again.Flags().Lookup(f.Name).DefValue != "from-the-environment" {
+				if again.Name() == cmd.Name() && again.Flags().Lookup(f.Name).Value.String() != "from-the-environment" {
 					t.Errorf("%s --%s does not take %s", cmd.Name(), f.Name, m[1])
 				}
 			}
@@ -152,5 +152,47 @@ func TestVariablesAreDescribed(t *testing.T) {
 	}
 	if found < 10 {
 		t.Errorf("only %d variables were found: are they read otherwise now?", found)
+	}
+}
+
+// What the environment holds is in no help, and a password of an address in no
+// complaint about it.
+func TestPasswordsAreNotShown(t *testing.T) {
+	t.Setenv("PARAGON_MASTER_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+	set := func(variables map[string]string) {
+		for name, value := range variables {
+			t.Setenv(name, value)
+		}
+	}
+	set(map[string]string{
+		"PARAGON_SMTP": "smtp://user:hunter2@mail", "PARAGON_POSTGRES": "host=db user=paragon password=hunter2",
+		"PARAGON_REDIS": "redis://:hunter2@a:1,redis://:hunter2@b:1", "PARAGON_OTLP_ENDPOINT": "https://user:hunter2@collector",
+	})
+	for _, cmd := range newRoot().Commands() {
+		out, code := runCommand(t, t.Context(), cmd.Name(), "--help")
+		if code != 0 || strings.Contains(out, "hunter2") {
+			t.Errorf("%s --help: exit %d and\n%s", cmd.Name(), code, out)
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if m := byVariable.FindStringSubmatch(f.Usage); m != nil && os.Getenv(m[1]) != "" && !strings.Contains(out, `(default "$`+m[1]+`")`) {
+				t.Errorf("%s --help does not say that --%s has what %s holds", cmd.Name(), f.Name, m[1])
+			}
+		})
+	}
+	for _, variables := range []map[string]string{
+		{"PARAGON_REDIS": "redis://:hunter2@cache:port"}, {"PARAGON_REDIS": "redis://:hunter2@cache/none"}, {"PARAGON_REDIS": "http://:hunter2@cache"},
+		{"PARAGON_REDIS": "redis://:hunter2@127.0.0.1:1"},
+		{"PARAGON_REDIS": "redis://127.0.0.1:1", "PARAGON_POSTGRES": "postgres://paragon:hunter2@db:port/x"},
+		{"PARAGON_REDIS": "redis://127.0.0.1:1", "PARAGON_POSTGRES": "postgres://paragon:hunter2@127.0.0.1:1/x?connect_timeout=2"},
+		{"PARAGON_SMTP": "smtp://user:hunter2@mail:port"}, {"PARAGON_SMTP": "http://user:hunter2@mail"},
+		{"PARAGON_SMTP": "", "PARAGON_OTLP_ENDPOINT": "ftp://user:hunter2@collector"},
+		{"PARAGON_OTLP_ENDPOINT": "", "PARAGON_PAYLOADS": "s3://key:hunter2@bucket"}, {"PARAGON_PAYLOADS": "s3://key:hunter2@bucket:port"},
+	} {
+		set(variables)
+		for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"doctor", "--listen", "127.0.0.1:0"}, {"migrate"}, {"bootstrap"}} {
+			if out, code := runCommand(t, t.Context(), args...); code == 0 || strings.Contains(out, "hunter2") {
+				t.Errorf("%v: %v: exit %d, %q", variables, args, code, out)
+			}
+		}
 	}
 }

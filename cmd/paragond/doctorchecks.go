@@ -84,8 +84,9 @@ func (d *doctor) redisSettings(findings []queue.Finding) {
 		settings   []string
 	}{
 		{"redis version", "new enough", []string{"redis_version"}},
-		{"redis memory", "maxmemory-policy is noeviction", []string{"maxmemory-policy"}},
-		{"redis persistence", "it keeps an append-only file", []string{"appendonly", "appendfsync"}},
+		{"redis role", "it is a primary", []string{"role"}},
+		{"redis memory", "maxmemory-policy is noeviction, and there is room", []string{"maxmemory-policy", "used_memory"}},
+		{"redis persistence", "it keeps an append-only file", []string{"appendonly", "appendfsync", "aof_last_write_status"}},
 	} {
 		before := len(d.checks)
 		for _, f := range findings {
@@ -150,7 +151,11 @@ func (d *doctor) sql(ctx context.Context) (err error) {
 	}
 	d.checks = append(d.checks, clock)
 	if err := db.CheckSchema(ctx); err != nil {
-		d.failed("postgres schema", err.Error(), "Run `paragond migrate` of this version, with the same --postgres.")
+		advice := "Run `paragond migrate` of this version, with the same --postgres."
+		if errors.Is(err, store.ErrNewer) {
+			advice = "Start the release that migrated it, or a newer one."
+		}
+		d.failed("postgres schema", err.Error(), advice)
 		d.masterKey(ctx, nil)
 		return nil
 	}
@@ -159,13 +164,17 @@ func (d *doctor) sql(ctx context.Context) (err error) {
 	return nil
 }
 
+// giveMasterKey is what to do where there is none: a new one opens nothing that
+// is there already.
+const giveMasterKey = "Give the installation's master key by --master-key-file or PARAGON_MASTER_KEY."
+
 // masterKey reads the master key and opens the projects' data keys with it;
 // without a store, only the first.
 func (d *doctor) masterKey(ctx context.Context, db store.Store) {
 	const name = "master key"
 	keyring, err := seal.LoadKeyring(seal.Source{File: d.opts.keyFile})
 	if err != nil {
-		d.failed(name, err.Error(), "Give the installation's master key by --master-key-file or PARAGON_MASTER_KEY.")
+		d.failed(name, err.Error(), giveMasterKey)
 		return
 	}
 	if db == nil {

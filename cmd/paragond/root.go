@@ -6,8 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"paragon/engine/queue"
 	"paragon/schema/api/buildinfo"
@@ -38,6 +40,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w\nTry: %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newDev(), newServe(), newMigrate(), newBootstrap(), newRotateMasterKey(), newRotateDataKey(), newDoctor(), newVersion())
+	hideEnvironment(root)
 	return root
 }
 
@@ -83,6 +86,22 @@ func (f *logFlags) logger(w io.Writer) (*slog.Logger, error) {
 	// go-redis would write each failed connection to standard error by itself.
 	queue.LogRedis(log)
 	return log, nil
+}
+
+// byVariable finds the variable that a flag takes its default from.
+var byVariable = regexp.MustCompile(`\((PARAGON_[A-Z_]+)`)
+
+// hideEnvironment shows, in help, the variable in place of a default that came
+// from one: an address has a password, and help ends up in logs and tickets.
+func hideEnvironment(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if m := byVariable.FindStringSubmatch(f.Usage); m != nil && os.Getenv(m[1]) != "" {
+			f.DefValue = "$" + m[1]
+		}
+	})
+	for _, c := range cmd.Commands() {
+		hideEnvironment(c)
+	}
 }
 
 // env is a variable of the environment, or a default.

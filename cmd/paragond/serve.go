@@ -167,7 +167,7 @@ func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
 		return opts, usageError{err}
 	}
 	if opts.Keyring, err = seal.LoadKeyring(seal.Source{File: o.keyFile}); err != nil {
-		return opts, fmt.Errorf("read the master key: %w", err)
+		return opts, fmt.Errorf("read the master key: %w. %s", err, giveMasterKey)
 	}
 	return opts, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // vital are the checks without which no role can work.
-var vital = []string{"redis", "postgres", "postgres schema", "master key"}
+var vital = []string{"redis", "redis role", "postgres", "postgres schema", "master key"}
 
 // checkStart makes doctor's checks before the process begins: what no role can
 // work without ends it, with what to do; the rest is said loudly, and with

@@ -83,11 +83,21 @@ func (w *Worker) keepBeating(ctx context.Context) {
 			return
 		}
 		once, cancel := context.WithTimeout(ctx, 2*beatEvery)
-		if err := beat(once, w.opts.Redis, w.opts.ID); err != nil && ctx.Err() == nil {
+		err := beat(once, w.opts.Redis, w.opts.ID)
+		w.beaten.Store(&err)
+		if err != nil && ctx.Err() == nil {
 			w.log.Warn("heartbeat failed; others take this worker's runs if it stays so", "error", err)
 		}
 		cancel()
 	}
+}
+
+// Beating tells why the latest heartbeat failed; nil when it did not.
+func (w *Worker) Beating() error {
+	if err := w.beaten.Load(); err != nil && *err != nil {
+		return fmt.Errorf("its heartbeat fails; others take its runs if it stays so: %w", *err)
+	}
+	return nil
 }
 
 // reconcileEvery is how often a worker compares what Redis says it has with

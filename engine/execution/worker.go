@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -87,6 +88,8 @@ type Worker struct {
 	quit       context.CancelFunc
 	// leaveConfig ends following the configuration.
 	leaveConfig func()
+	// beaten is what the latest heartbeat ended with.
+	beaten atomic.Pointer[error]
 }
 
 // lastWrites is how long interrupted runs may try to be given back.

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -16,7 +17,11 @@ import (
 func Open(address string) (*Store, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not an address: %w", address, err)
+		var e *url.Error // quotes the address, which may hold a secret
+		if errors.As(err, &e) {
+			err = e.Err
+		}
+		return nil, fmt.Errorf("it is not an address: %w", err)
 	}
 	var b Bucket
 	switch u.Scheme {

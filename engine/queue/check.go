@@ -42,7 +42,8 @@ func (f Finding) String() string {
 var minVersion = [2]int{6, 2}
 
 // Check looks at the settings of Redis (of each master, in a cluster) that can
-// lose what was accepted: eviction, persistence, and the version. No finding
+// lose what was accepted: eviction, persistence, its role, the memory that is
+// left, and the version. No finding
 // is good news; an error says that Redis did not answer.
 func Check(ctx context.Context, rdb redis.UniversalClient) ([]Finding, error) {
 	cluster, ok := rdb.(*redis.ClusterClient)
@@ -104,9 +105,18 @@ func checkNode(ctx context.Context, rdb redis.Cmdable, node string) ([]Finding, 
 			}
 		}
 	}
-	info, err := rdb.Info(ctx, "server").Result()
+	info, err := rdb.Info(ctx).Result()
 	if err != nil && kindOf(err) == kindAway {
 		return found, fmt.Errorf("queue: check Redis: %w", err)
+	}
+	if role := infoField(info, "role"); role != "" && role != "master" {
+		add(Finding{Setting: "role", Found: role, Advice: "A replica takes no writes: give the address of the primary, or those of the Sentinels (redis+sentinel://)."})
+	}
+	if status := infoField(info, "aof_last_write_status"); status != "" && status != "ok" {
+		add(Finding{Setting: "aof_last_write_status", Found: status, Advice: "Redis can't write its append-only file and refuses commands: see whether its disk is full."})
+	}
+	if used, most := infoNumber(info, "used_memory"), infoNumber(info, "maxmemory"); most > 0 && used*10 > most*9 {
+		add(Finding{Setting: "used_memory", Found: fmt.Sprintf("%d of %d bytes", used, most), Advice: "Redis is about to refuse writes: raise maxmemory, and see what waits in it with `paragonctl queue list`."})
 	}
 	want := fmt.Sprintf("%d.%d", minVersion[0], minVersion[1])
 	switch v := infoField(info, "redis_version"); {
@@ -135,6 +145,12 @@ func infoField(info, name string) string {
 		}
 	}
 	return ""
+}
+
+// infoNumber is a field of INFO as a number; 0 where it is none.
+func infoNumber(info, name string) int64 {
+	n, _ := strconv.ParseInt(infoField(info, name), 10, 64)
+	return n
 }
 
 func olderThan(version string, min [2]int) bool {

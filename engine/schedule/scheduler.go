@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -50,6 +51,8 @@ type Scheduler struct {
 	wake      chan struct{}
 	quit      context.CancelFunc
 	done      sync.WaitGroup
+	// failed is what the latest round ended with.
+	failed atomic.Pointer[error]
 }
 
 // New makes a scheduler; Start it.
@@ -123,10 +126,20 @@ func (s *Scheduler) loop(ctx context.Context) {
 				wait = min(wait, max(next.Sub(s.opts.Now()), time.Millisecond))
 			}
 		}
+		s.failed.Store(&err)
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("cron triggers can't be fired now; they are made up for", "error", err)
 		}
 	}
+}
+
+// Firing tells why cron triggers can't be fired; nil when they are, by this
+// process or by the one that leads.
+func (s *Scheduler) Firing() error {
+	if err := s.failed.Load(); err != nil && *err != nil {
+		return fmt.Errorf("cron triggers can't be fired now; they are made up for: %w", *err)
+	}
+	return nil
 }
 
 const marksKey = "paragon:{cron}:marks"

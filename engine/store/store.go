@@ -21,6 +21,8 @@ var (
 	// ErrSchema says that the database's schema is not the one this binary
 	// was built for; its text names the command to run.
 	ErrSchema = errors.New("database schema is not current")
+	// ErrNewer says of an ErrSchema that a newer release migrated the database.
+	ErrNewer = errors.New("a newer paragond migrated it")
 	// ErrUnavailable says that the database can't be reached now; the same
 	// call may succeed later.
 	ErrUnavailable = errors.New("store unavailable")

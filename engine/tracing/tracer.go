@@ -89,7 +89,7 @@ func tracesURL(endpoint string) (string, error) {
 	const path = "/v1/traces"
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("%q is no URL of a collector: write it like http://collector:4318", endpoint)
+		return "", errors.New("it is no URL of a collector: write it like http://collector:4318") // which may hold a password: not quoted
 	}
 	if !strings.HasSuffix(u.Path, path) {
 		u = u.JoinPath(path)

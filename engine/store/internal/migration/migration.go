@@ -37,7 +37,7 @@ func Check(where, dir string, applied []int64) error {
 	have, want := slices.Max(append(applied, 0)), slices.Max(append(known, 0))
 	switch {
 	case have > want:
-		return fmt.Errorf("%w: %s is at version %d and this paragond knows %d: run a newer paragond (`paragond migrate` never goes back)", store.ErrSchema, where, have, want)
+		return fmt.Errorf("%w: %s is at version %d and this paragond knows %d: %w, and `paragond migrate` never goes back", store.ErrSchema, where, have, want, store.ErrNewer)
 	case have < want:
 		return fmt.Errorf("%w: %s is at version %d and this paragond needs %d: run `paragond migrate`", store.ErrSchema, where, have, want)
 	case len(missing) > 0:

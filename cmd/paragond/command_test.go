@@ -38,6 +38,8 @@ func TestBadCommandLines(t *testing.T) {
 		{[]string{"serve", "--rolls", "api"}, 2, "unknown flag: --rolls"},
 		{[]string{"serve", "--roles", "api,cook", "--redis", "redis://127.0.0.1:1"}, 2, `"cook" is not a role`},
 		{[]string{"serve", "--log-format", "xml"}, 2, "choose text or json"},
+		{[]string{"serve", "--lanes", "0", "--redis", "redis://127.0.0.1:1", "--roles", "worker"}, 2, "from 1 to 1024"},
+		{[]string{"serve", "--lanes", "2000", "--redis", "redis://127.0.0.1:1", "--roles", "worker"}, 2, "from 1 to 1024"},
 		{[]string{"serve", "--allow-private", "ten"}, 2, "write it like 10.0.0.0/8"},
 		{[]string{"serve", "--public-url", "paragon.example.org"}, 2, "write it like https://paragon.example.org"},
 		{[]string{"serve", "--keep-history", "a month"}, 2, "write it like 30d, or shop=90d"},

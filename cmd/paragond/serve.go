@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/engine/daemon"
+	"paragon/engine/execution"
 	"paragon/engine/httpapi"
 	"paragon/engine/outbound"
 	"paragon/engine/payload"
@@ -133,6 +134,9 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 
 // daemonOptions are the flags that need no connection.
 func (o *serveOptions) daemonOptions(log *slog.Logger) (daemon.Options, error) {
+	if o.lanes < 1 || o.lanes > execution.MaxLanes {
+		return daemon.Options{}, usageError{fmt.Errorf("--lanes %d: from 1 to %d are possible, and 4 do for most", o.lanes, execution.MaxLanes)}
+	}
 	opts := daemon.Options{
 		Lanes: o.lanes, Capacity: o.capacity, Drain: o.drain, Linger: o.linger, LogLimit: o.logLimit,
 		Version: buildinfo.Read("serve"), Log: log,

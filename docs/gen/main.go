@@ -21,7 +21,7 @@ func main() {
 }
 
 // pages are those with generated parts.
-var pages = []string{"language.md", "testing.md", "metrics.md", "connect.md", "destinations.md"}
+var pages = []string{"language.md", "testing.md", "metrics.md", "connect.md", "destinations.md", "limits.md"}
 
 // run writes the tables of the pages in a directory anew.
 func run(dir string) error {
@@ -77,6 +77,10 @@ func generate(words []string) (string, error) {
 		return functionTable(words[1])
 	case len(words) == 1 && words[0] == "metrics":
 		return metricTable(), nil
+	case len(words) == 2 && words[0] == "limits":
+		return limitTable(words[1])
+	case len(words) == 1 && words[0] == "ranges":
+		return rangeTable()
 	}
-	return "", fmt.Errorf("nothing is known of %q: write fields PATH [NAME…], functions GROUP or metrics", strings.Join(words, " "))
+	return "", fmt.Errorf("nothing is known of %q: write fields PATH [NAME…], functions GROUP, metrics, limits GROUP or ranges", strings.Join(words, " "))
 }

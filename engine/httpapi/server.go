@@ -92,29 +92,41 @@ type Limits struct {
 	Bodies int64
 }
 
+// The limits of a server that is given none.
+const (
+	bodyLimit    = 1 << 20
+	applyLimit   = 16 << 20
+	batchLimit   = 256 << 20
+	bodiesLimit  = 256 << 20
+	headerLimit  = 64 << 10
+	turnsLimit   = 64
+	waitLimit    = 5 * time.Minute
+	requestLimit = time.Minute
+)
+
 func (l Limits) withDefaults() Limits {
 	set := func(v *int64, to int64) {
 		if *v <= 0 {
 			*v = to
 		}
 	}
-	set(&l.Body, 1<<20)
+	set(&l.Body, bodyLimit)
 	set(&l.Input, l.Body)
-	set(&l.Apply, 16<<20)
-	set(&l.Batch, 256<<20)
-	set(&l.Bodies, 256<<20)
+	set(&l.Apply, applyLimit)
+	set(&l.Batch, batchLimit)
+	set(&l.Bodies, bodiesLimit)
 	l.Bodies = max(l.Bodies, l.Apply, l.Input)
 	if l.Turns <= 0 {
-		l.Turns = 64
+		l.Turns = turnsLimit
 	}
 	if l.Header <= 0 {
-		l.Header = 64 << 10
+		l.Header = headerLimit
 	}
 	if l.Wait <= 0 {
-		l.Wait = 5 * time.Minute
+		l.Wait = waitLimit
 	}
 	if l.Request <= 0 {
-		l.Request = time.Minute
+		l.Request = requestLimit
 	}
 	return l
 }

@@ -6,10 +6,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X paragon/schema/api/buildinfo.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: help build dev test check lint generate screens bench chaos soak fuzz services clean
+.PHONY: help build dev test check lint generate screens bench chaos soak fuzz services release-check clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/paragond and bin/paragonctl
 	@mkdir -p $(BIN)
@@ -21,9 +21,10 @@ dev: build ## Build, and run everything in one process with nothing installed
 test: ## Run all tests with the race detector (needs a C compiler for it)
 	@.ci/test
 
-check: lint ## Check form, vet, lint, the import plan, generated files, the Helm chart, known vulnerabilities
+check: lint ## Check form, vet, lint, generated files, what is in deploy, known vulnerabilities
 	@.ci/generated
-	@.ci/helm
+	@.ci/deploy
+	@.ci/units
 	@.ci/vulnerabilities
 
 lint: ## Run gofmt, go vet and staticcheck
@@ -31,6 +32,9 @@ lint: ## Run gofmt, go vet and staticcheck
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+release-check: ## Make a release that nobody gets, and try what came out (slow; SKIPPED where a tool can't be had)
+	@.ci/release
 
 generate: ## Write the generated files anew
 	$(GO) generate ./...

@@ -100,7 +100,7 @@ var limits = []limit{
 	{"api", "failures that such an operation names", "engine/execution.maxFailures", count, "counted"},
 	{"api", "statistics by the second", "engine/httpapi.longestBySecond", span, "400: ask for minutes"},
 	{"api", "statistics at all", "engine/httpapi.longestByMinute", span, "taken for this"},
-	{"api", "workflows with labels of their own in `/metrics`", "engine/metrics.named", count, "one series for the others"},
+	{"api", "workflows, and integrations, with labels of their own in `/metrics`", "engine/metrics.most", count, "one series for the others"},
 
 	{"login", "wrong passwords for an e-mail address, in 15 minutes", "engine/config.perPerson", count, "429 with `Retry-After`"},
 	{"login", "wrong passwords from an address, in 15 minutes", "engine/config.perAddress", count, "429 with `Retry-After`"},

@@ -24,8 +24,8 @@ func main() {
 const head = `# Licences
 
 The modules that are linked into ` + "`paragond` and `paragonctl`" + ` on Linux, and their licences. This page is made by
-` + "`make generate`" + `, which fails for a module whose licence it does not know. The release configuration adds an SBOM
-to each archive and image.
+` + "`make generate`" + `, which fails for a module whose licence it does not know. A release has an SBOM
+of each program and of the image.
 
 | module | licence |
 |---|---|

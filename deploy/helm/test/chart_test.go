@@ -1,7 +1,10 @@
 package test
 
 import (
+	"flag"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +23,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
+
+// rendered is where the release check reads what the chart gave, to validate it by
+// the schemas of several Kubernetes.
+var rendered = flag.String("rendered", "", "a folder to write the rendered objects to")
 
 // objects are what a rendering gives, by kind and name.
 type objects struct {
@@ -93,10 +100,30 @@ func render(t *testing.T, text string) *objects {
 		for _, document := range regexp.MustCompile(`(?m)^---$`).Split(files[name], -1) {
 			if strings.TrimSpace(document) != "" {
 				out.add(t, name, document)
+				keep(t, name, document)
 			}
 		}
 	}
 	return out
+}
+
+// keep writes a document into the folder of the test; those of KEDA are left out,
+// whose schema is KEDA's.
+func keep(t *testing.T, name, document string) {
+	t.Helper()
+	if *rendered == "" || strings.Contains(document, "apiVersion: keda.sh/") {
+		return
+	}
+	f, err := os.CreateTemp(*rendered, t.Name()+"-*-"+filepath.Base(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(document); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (o *objects) add(t *testing.T, file, document string) {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 
 	"log/slog"
+
+	"paragon/engine/daemon"
 )
 
 // Profiles are on a listener of their own, which ends with the process.
@@ -39,4 +42,42 @@ func TestProfiles(t *testing.T) {
 		t.Error(err)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// Without the flag there are no profiles: no listener of their own, and nothing
+// at their paths where the API is.
+func TestNoProfilesByDefault(t *testing.T) {
+	o := telemetryFlags{share: 1}
+	seen, err := o.start(t.Context(), "serve", slog.New(slog.DiscardHandler))
+	if err != nil || seen.profiles != nil || seen.tracer != nil {
+		t.Fatalf("without flags there are %+v, %v", seen, err)
+	}
+	d, err := daemon.StartDev(t.Context(), daemon.DevOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := d.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://%s%s", d.Addr(), path), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+d.Token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%s answers %s to an owner", path, resp.Status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if err := seen.stop(context.Background()); err != nil {
+		t.Error(err)
+	}
 }

@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X paragon/schema/api/buildinfo.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: help build dev test check lint generate screens bench chaos soak fuzz services release-check clean
+.PHONY: help build dev test check lint generate screens bench chaos soak fuzz services release-check upgrade-check clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: ## Run gofmt, go vet and staticcheck
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+upgrade-check: ## Upgrade an installation under load from FROM (default: the last tag, or 50 commits ago) to this version
+	@.ci/upgrade $(FROM)
 
 release-check: ## Make a release that nobody gets, and try what came out (slow; SKIPPED where a tool can't be had)
 	@.ci/release

@@ -6,6 +6,25 @@ import (
 	"testing"
 )
 
+// docs/licences.md has every module that is linked now.
+func TestThePageIsCurrent(t *testing.T) {
+	want, err := os.ReadFile("../licences.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "licences.md")
+	if err := run(file); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Error("docs/licences.md is not what is linked now: run make generate")
+	}
+}
+
 func TestClassify(t *testing.T) {
 	for text, want := range map[string]string{
 		"Apache License\n   Version 2.0, January 2004":                                                     "Apache-2.0",

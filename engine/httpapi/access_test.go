@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,28 @@ func TestLoginIsLimited(t *testing.T) {
 	want(t, r.do("", "POST", "/v1/auth/login", `{"email":"ada@example.org","password":`+quote(password)+`}`), 200, nil)
 	r.mini.Close() // what can't be counted is refused
 	wantProblem(t, r.do("", "POST", "/v1/auth/login", body), 503, "counted")
+}
+
+// Who tries one password with many names is stopped by the address, also where
+// each name is tried once, and whatever the name is.
+func TestLoginIsLimitedByAddress(t *testing.T) {
+	r := newRig(t)
+	r.join("ada@example.org", "viewer")
+	tries := 0
+	for ; tries < 100; tries++ {
+		rec := r.do("", "POST", "/v1/auth/login", fmt.Sprintf(`{"email":"user%d@example.org","password":"Summer2026!"}`, tries))
+		if rec.Code != 401 {
+			wantProblem(t, rec, 429, "too many")
+			break
+		}
+	}
+	if tries < 45 || tries > 50 { // joining has counted, too
+		t.Errorf("an address has %d tries", tries)
+	}
+	login := `{"email":"ada@example.org","password":` + quote(password) + `}`
+	wantProblem(t, r.do("", "POST", "/v1/auth/login", login), 429, "too many")
+	r.mini.FastForward(16 * time.Minute)
+	want(t, r.do("", "POST", "/v1/auth/login", login), 200, nil)
 }
 
 func TestLastOwner(t *testing.T) {

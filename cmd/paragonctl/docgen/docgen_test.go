@@ -37,6 +37,27 @@ func TestPagesAreUpToDate(t *testing.T) {
 	}
 }
 
+// docs/configure.md has the flags and the keys that there are.
+func TestConfigurePageIsUpToDate(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(docs, "configure.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := configure(string(page), commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made != string(page) {
+		t.Error("docs/configure.md is not what paragonctl has now: run make generate")
+	}
+	if rows := strings.Count(made, "\n| `--"); rows < 100 {
+		t.Errorf("docs/configure.md has only %d flags", rows)
+	}
+	if _, err := configure("a page without marks", commands()); err == nil {
+		t.Error("a page without a place for the tables is filled")
+	}
+}
+
 // A page has a date or a machine's name in it as little as an environment.
 func TestPagesAreTheSameEverywhere(t *testing.T) {
 	t.Setenv("HOME", "/somebody")
@@ -67,6 +88,13 @@ func TestWriteRemovesWhatIsGone(t *testing.T) {
 		if err := os.WriteFile(path, nil, 0o666); err != nil {
 			t.Fatal(err)
 		}
+	}
+	page, err := os.ReadFile(filepath.Join(docs, "configure.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "configure.md"), page, 0o666); err != nil {
+		t.Fatal(err)
 	}
 	if err := write(dir); err != nil {
 		t.Fatal(err)

@@ -54,13 +54,27 @@ func write(docs string) error {
 			return err
 		}
 	}
-	return nil
+	path := filepath.Join(docs, "configure.md")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	after, err := configure(string(before), commands())
+	if err != nil || after == string(before) {
+		return err
+	}
+	return os.WriteFile(path, []byte(after), 0o666)
+}
+
+// commands are those of paragonctl in an empty environment.
+func commands() *cobra.Command {
+	return cli.New(&command.Env{Streams: &terminal.Streams{}, Getenv: func(string) string { return "" }, Now: func() time.Time { return time.Time{} }})
 }
 
 // render makes all pages, by their path under docs. They are the same on every
 // machine: nothing is read of the environment, and no page has a date.
 func render() (map[string][]byte, error) {
-	root := cli.New(&command.Env{Streams: &terminal.Streams{}, Getenv: func(string) string { return "" }, Now: func() time.Time { return time.Time{} }})
+	root := commands()
 	root.DisableAutoGenTag = true
 	pages := map[string][]byte{}
 	return pages, walk(root, func(cmd *cobra.Command) error {

@@ -15,6 +15,7 @@ import (
 
 	"paragon/engine/daemon"
 	"paragon/engine/outbound"
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/engine/seal"
 	"paragon/engine/store/postgres"
@@ -28,6 +29,10 @@ const clockedEnv = "PARAGON_CHAOS_CLOCKED"
 type clocked struct {
 	Roles                []daemon.Role
 	Redis, Postgres, Key string
+	// Ahead is how far its clock is ahead from the start, and Payloads where
+	// large values are, if anywhere.
+	Ahead    time.Duration
+	Payloads string
 }
 
 // The clock of such a process jumps at these signals: far beyond the timeout of
@@ -58,6 +63,7 @@ func serveClocked(of string, log *slog.Logger) error {
 	jumps := make(chan os.Signal, 16)
 	signal.Notify(jumps, forward, back)
 	var ahead atomic.Int64
+	ahead.Store(int64(c.Ahead))
 	opts := daemon.Options{
 		Roles: c.Roles, Lanes: lanes, Outbound: outbound.Settings{AllowLoopback: true}, Log: log,
 		Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
@@ -65,6 +71,11 @@ func serveClocked(of string, log *slog.Logger) error {
 	var err error
 	if opts.Keyring, err = seal.LoadKeyring(seal.Source{File: c.Key}); err != nil {
 		return err
+	}
+	if c.Payloads != "" {
+		if opts.Payloads, err = payload.Open(c.Payloads); err != nil {
+			return err
+		}
 	}
 	if c.Postgres != "" {
 		db, err := postgres.Open(ctx, c.Postgres)
@@ -105,9 +116,15 @@ func serveClocked(of string, log *slog.Logger) error {
 // startClocked starts a process of roles whose clock the test moves.
 func (c *cluster) startClocked(name, pgURL string, roles ...daemon.Role) *process {
 	c.t.Helper()
+	return c.startClockedAs(name, clocked{Roles: roles, Postgres: pgURL})
+}
+
+func (c *cluster) startClockedAs(name string, as clocked) *process {
+	c.t.Helper()
 	self, err := os.Executable()
 	c.must(err)
-	of, err := json.Marshal(clocked{Roles: roles, Redis: c.redis.Addr, Postgres: pgURL, Key: c.keyFile()})
+	as.Redis, as.Key = c.redis.Addr, c.keyFile()
+	of, err := json.Marshal(as)
 	c.must(err)
 	p := &process{t: c.t, name: name, dir: c.dir, path: self, env: []string{clockedEnv + "=" + string(of)}}
 	c.t.Cleanup(p.cleanup)

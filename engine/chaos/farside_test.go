@@ -38,6 +38,7 @@ type answer struct {
 	hang       bool // until the other side gives up
 	until      <-chan struct{}
 	retryAfter int // seconds
+	pad        int // bytes that the body has besides
 }
 
 // farSide is the third party that workflows call. It records every request in
@@ -94,7 +95,7 @@ func (f *farSide) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", strconv.Itoa(a.retryAfter))
 	}
 	w.WriteHeader(a.status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"key": key, "n": o.n})
+	_ = json.NewEncoder(w).Encode(map[string]any{"key": key, "n": o.n, "pad": padding(key, a.pad)})
 	f.mu.Lock()
 	o.status, o.done = a.status, time.Now()
 	f.change()

@@ -85,7 +85,7 @@ func (l *load) one(key string, s shape, door int) {
 	defer release()
 	began := time.Now()
 	for try := 0; ctx.Err() == nil; try++ {
-		run, err := l.clients[(door+try)%len(l.clients)].Trigger(ctx, s.name, request(strings.TrimSuffix(key, wakeSuffix), key), 0)
+		run, err := l.clients[(door+try)%len(l.clients)].Trigger(ctx, s.name, s.request(strings.TrimSuffix(key, wakeSuffix), key), 0)
 		if err == nil {
 			l.note(key, ack{id: run.ID, shape: s, began: began, at: time.Now()})
 			if s.listens {

@@ -55,7 +55,9 @@ func (c *cluster) several(client *api.Client, s shape, prefix string, n int) map
 	acked := map[string]ack{}
 	for i := range n {
 		key := fmt.Sprintf("%s-%d", prefix, i)
-		acked[key] = ack{id: c.trigger(client, s.name, key).ID, shape: s}
+		run, err := client.Trigger(c.t.Context(), s.name, s.request(key, key), 0)
+		c.must(err)
+		acked[key] = ack{id: run.ID, shape: s}
 	}
 	return acked
 }

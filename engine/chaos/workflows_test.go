@@ -17,6 +17,8 @@ type shape struct {
 	durable bool
 	// listens says that its runs wait for the word of a speaker.
 	listens bool
+	// pad is how many bytes the input of its runs has besides.
+	pad int
 }
 
 // head begins every workflow; its requests are tried again and again.
@@ -100,3 +102,14 @@ func yamlOf(far *farSide, shapes ...shape) string {
 func request(n, key string) api.TriggerRequest {
 	return api.TriggerRequest{Input: fmt.Appendf(nil, `{"n":%q}`, n), IdempotencyKey: key}
 }
+
+// request asks for a run of the shape.
+func (s shape) request(n, key string) api.TriggerRequest {
+	if s.pad == 0 {
+		return request(n, key)
+	}
+	return api.TriggerRequest{Input: fmt.Appendf(nil, `{"n":%q,"pad":%q}`, n, padding(n, s.pad)), IdempotencyKey: key}
+}
+
+// padding is so many bytes that no other n has.
+func padding(n string, bytes int) string { return strings.Repeat(n+".", bytes/(len(n)+1)+1)[:bytes] }

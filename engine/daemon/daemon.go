@@ -250,7 +250,7 @@ func (d *Daemon) startRuns(ctx context.Context) error {
 		}
 		if !o.Keep.None() || o.Payloads != nil {
 			d.retention = logs.NewRetention(logs.RetentionOptions{
-				Store: o.Store, Keep: o.Keep, Payloads: o.Payloads, Redis: o.Redis, Lanes: o.Lanes, Log: d.log,
+				Store: o.Store, Keep: o.Keep, Payloads: o.Payloads, Redis: o.Redis, Lanes: o.Lanes, Now: o.Now, Log: d.log,
 			})
 			d.retention.Start(ctx)
 		}

@@ -304,8 +304,8 @@ steps:
 	}
 }
 
-// TestARestartKeepsLargeValues ends a process without a word to its runs, and
-// starts another.
+// TestARestartKeepsLargeValues stops a process while a run waits, and starts
+// another. What a kill leaves is engine/chaos's to find out.
 func TestARestartKeepsLargeValues(t *testing.T) {
 	dir := t.TempDir()
 	d := startDev(t, dir)

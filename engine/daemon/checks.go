@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -57,20 +58,23 @@ const probeLife = time.Minute
 // writable tells why Redis takes no writes. A primary of a cluster that is away
 // is not the end of the others: one lane that can be written to is enough.
 func (d *Daemon) writable(ctx context.Context) error {
-	cmds, err := d.opts.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	var written []*redis.StatusCmd
+	_, err := d.opts.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for lane := range d.opts.Lanes {
-			pipe.Set(ctx, queue.Key(lane, "probe"), 1, probeLife)
+			written = append(written, pipe.Set(ctx, queue.Key(lane, "probe"), 1, probeLife))
 		}
 		return nil
 	})
-	for _, c := range cmds {
-		if c.Err() == nil {
+	for _, w := range written {
+		// Where the connection was not let in a command has no error of its own.
+		if w.Val() == "OK" {
 			return nil
 		}
-		err = c.Err()
 	}
 	return refusedWrite(err)
 }
+
+const adviceLogin = "Redis does not let this process in: put its user and password into --redis"
 
 // refusedWrite says of an error of Redis what to do about it.
 func refusedWrite(err error) error {
@@ -79,11 +83,13 @@ func refusedWrite(err error) error {
 		{"LOADING", "Redis is still reading its data after a start: wait"},
 		{"OOM", "Redis has no memory left for what is written: raise its maxmemory"},
 		{"MISCONF", "Redis can't write to its disk: see whether that is full"},
-		{"NOAUTH", "Redis asks for a password: put it into --redis"},
-		{"WRONGPASS", "Redis refuses the password of --redis"},
-		{"NOPERM", "the user of --redis may not do what is needed"},
+		{"NOREPLICAS", "Redis wants more replicas (min-replicas-to-write) than it has: start them"},
+		{"NOAUTH", adviceLogin},
+		{"WRONGPASS", adviceLogin},
+		{"NOPERM", "the user of --redis may not write: let it run all commands on the keys paragon:* and asynq:*"},
 	} {
-		if redis.HasErrorPrefix(err, r.prefix) {
+		// Of a connection that is not let in the word is within another error.
+		if err != nil && strings.Contains(err.Error(), r.prefix+" ") {
 			return fmt.Errorf("%s (%w)", r.advice, err)
 		}
 	}

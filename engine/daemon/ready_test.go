@@ -55,15 +55,16 @@ func TestReasonsOfReadiness(t *testing.T) {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	server := servicetest.StartRedis(t, servicetest.RedisOptions{Args: []string{"--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024"}})
-	rdb, err := queue.NewRedis("redis://"+server.Addr, queue.RedisOptions{})
+	server := servicetest.StartRedis(t, servicetest.RedisOptions{Args: []string{"--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024",
+		"--enable-protected-configs", "yes", "--save", ""}})
+	rdb, err := queue.NewRedis("redis://:any@"+server.Addr, queue.RedisOptions{}) // while Redis asks for no password any will do
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = rdb.Close() })
 	storage := servicetest.StartS3(t)
 	d, _ := startServed(t, io.Discard, nil, keptIn(t, storage), func(o *daemon.Options) { o.Store, o.Redis = db, rdb })
-	hand := redis.NewClient(&redis.Options{Addr: server.Addr})
+	hand := redis.NewClient(&redis.Options{Addr: server.Addr, PoolSize: 1}) // stays logged in
 	t.Cleanup(func() { _ = hand.Close() })
 	do := func(args ...any) {
 		t.Helper()
@@ -71,6 +72,7 @@ func TestReasonsOfReadiness(t *testing.T) {
 			t.Fatalf("%v: %v", args, err)
 		}
 	}
+	dir := hand.ConfigGet(t.Context(), "dir").Val()["dir"]
 	if status, r := d.readiness(); status != http.StatusOK || r.Status != "ok" || len(r.Checks) != 7 {
 		t.Fatalf("at first %d %+v; want all seven checks", status, r)
 	}
@@ -86,6 +88,16 @@ func TestReasonsOfReadiness(t *testing.T) {
 	}{
 		{"redis", "point --redis to the primary", true, func() { do("REPLICAOF", "127.0.0.1", "1") }, func() { do("REPLICAOF", "NO", "ONE") }},
 		{"redis", "raise its maxmemory", true, func() { do("CONFIG", "SET", "maxmemory", "1") }, func() { do("CONFIG", "SET", "maxmemory", "0") }},
+		{"redis", "(min-replicas-to-write)", true, func() { do("CONFIG", "SET", "min-replicas-to-write", "1") }, func() { do("CONFIG", "SET", "min-replicas-to-write", "0") }},
+		{"redis", "see whether that is full", true, func() {
+			do("CONFIG", "SET", "dir", "/proc", "save", "3600 1")
+			do("BGSAVE")
+		}, func() { do("CONFIG", "SET", "dir", dir, "save", "") }},
+		{"redis", "may not write", true, func() { do("ACL", "SETUSER", "default", "-set") }, func() { do("ACL", "SETUSER", "default", "+@all") }},
+		{"redis", "user and password", true, func() {
+			do("CONFIG", "SET", "requirepass", "another")
+			do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+		}, func() { do("CONFIG", "SET", "requirepass", "") }},
 		{"redis", "no answer from Redis", true, server.Pause, server.Resume},
 		{"redis", "no answer from Redis", true, server.Kill, server.Restart},
 		{"worker", "others take its runs", false, noBeat, beat},

@@ -126,6 +126,31 @@ func TestComposeKeepsJobsAndDropsRights(t *testing.T) {
 	}
 }
 
+// The file of variables that docs/install.md makes is read by systemd and by a
+// shell, which has its own mind about spaces and <.
+func TestVariablesOfInstallPage(t *testing.T) {
+	_, rest, found := strings.Cut(read(t, "../docs/install.md"), "paragond.env <<'END'\n")
+	text, _, ended := strings.Cut(rest, "END\n")
+	if !found || !ended {
+		t.Fatal("docs/install.md makes no file of variables")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/paragond.env", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sh := exec.Command("sh", "-c", "set -ea; . ./paragond.env; env")
+	sh.Dir, sh.Env = dir, []string{"PATH=" + os.Getenv("PATH")}
+	out, err := sh.CombinedOutput()
+	if err != nil {
+		t.Fatalf("sh reads it: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(text) {
+		if unquoted := strings.ReplaceAll(line, `"`, ""); !strings.Contains(string(out), unquoted) {
+			t.Errorf("a shell does not take %s: %s", line, out)
+		}
+	}
+}
+
 // Both units run the daemon with the same rights, which are few, and give it
 // the time that a shutdown takes.
 func TestUnitsAreHardened(t *testing.T) {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -92,6 +93,37 @@ func testDeleteRunsOfOneProject(t *testing.T, open opener) {
 	}
 	if runs, steps := history(t, s, "default"); runs != 42 || steps != 42 {
 		t.Errorf("%d runs and %d steps are left; want 42", runs, steps)
+	}
+}
+
+// testDeleteRunsKeepsTheRest has a project's history go that is older than
+// anything: its configuration with all revisions and releases, and the audit log,
+// whose records are a chain, are no history.
+func testDeleteRunsKeepsTheRest(t *testing.T, open opener) {
+	s, ctx := migrated(t, open), t.Context()
+	midnight := hourly(t, s, project)
+	workflow := resource(schema.KindWorkflow, "w", `{"n":1}`)
+	put(t, s, workflow)
+	workflow.Spec = []byte(`{"n":2}`)
+	put(t, s, workflow)
+	update(t, s, project, func(ctx context.Context, tx store.ConfigTx) {
+		must(t, tx.AddRelease(ctx, store.Release{Name: "v1", CreatedAt: epoch, Items: []byte(`[]`)}))
+		for range 3 {
+			must(t, tx.Audit(ctx, store.AuditRecord{At: epoch, Actor: "ada", Action: "update", Outcome: "done"}))
+		}
+	})
+	kept := func() []any {
+		return []any{
+			got(s.Revisions(ctx, project, schema.Ref{Kind: schema.KindWorkflow, Name: "w"}, 0))(t),
+			got(s.Releases(ctx, project, 0, 0))(t), got(s.Audit(ctx, store.AuditQuery{Project: project}))(t), got(s.LoadConfig(ctx))(t),
+		}
+	}
+	before := kept()
+	if n := got(s.DeleteRuns(ctx, project, midnight.AddDate(10, 0, 0)))(t); n != 72 {
+		t.Errorf("%d runs went; want all 72", n)
+	}
+	for i, what := range []string{"the revisions", "the releases", "the audit log", "the configuration"} {
+		equal(t, what, kept()[i], before[i])
 	}
 }
 

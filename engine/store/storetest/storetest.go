@@ -72,6 +72,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"OperationsAreLeasedOnce", testOperationRace},
 		{"DeleteRuns", testDeleteRuns},
 		{"DeleteRunsOfOneProject", testDeleteRunsOfOneProject},
+		{"DeleteRunsKeepsTheRest", testDeleteRunsKeepsTheRest},
 		{"Payloads", testPayloads},
 		{"DeleteRunsWhileWriting", testDeleteWhileWriting},
 	} {

@@ -77,6 +77,11 @@ func TestRolesAndRoutes(t *testing.T) {
 		method := nameOr(rt.method, "POST")
 
 		rec := r.do("", method, target, "")
+		for _, header := range securing {
+			if rec.Header().Get(header.name) == "" {
+				t.Errorf("%s: the answer has no %s", rt.id, header.name)
+			}
+		}
 		if least == "public" {
 			if rec.Code == 401 || rec.Code == 403 {
 				t.Errorf("%s: public, and yet %d", rt.id, rec.Code)

@@ -97,6 +97,13 @@ spec:
   steps:
     - {id: call, request: {integration: far, method: GET, path: /bearer}}
   output: {authenticated: "${{ steps.call.body.authenticated }}"}
+---
+apiVersion: paragon/v1
+kind: Destination
+metadata: {name: chat, labels: {team: growth}, annotations: {note: "ünïcode: yes"}}
+spec:
+  events: [{event: run.failed}]
+  webhook: {url: "https://chat.example.org/hook"}
 `
 }
 
@@ -132,6 +139,11 @@ func TestRestoreOnAnEmptyInstallation(t *testing.T) {
 		}
 	}
 	from.run(1, "export", "--all", "--dir", saved)
+	for _, kind := range schema.Kinds {
+		if !strings.Contains(exported, "shop/"+strings.ToLower(string(kind))+"/") {
+			t.Errorf("no document of kind %s is exported: what is added to the kinds belongs into this test", kind)
+		}
+	}
 	everyFile(t, saved, func(path, text string) {
 		if strings.Contains(text, value) {
 			t.Errorf("%s holds the value of a secret", path)

@@ -63,7 +63,7 @@ func relay(t *testing.T, to, text, by string) (address string) {
 }
 
 // installation is where the commands are pointed at.
-type installation struct{ postgres, redis, listen string }
+type installation struct{ postgres, redis, listen, payloads string }
 
 // Whatever is wrong, doctor's check says so with what to do and exits with 1,
 // and serve does not start: without what no role can work with, and with
@@ -72,7 +72,11 @@ func TestEachCheckFails(t *testing.T) {
 	const goodKey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 	t.Setenv("PARAGON_MASTER_KEY", goodKey)
 	server := servicetest.StartRedis(t, servicetest.RedisOptions{Args: []string{"--appendfsync", "everysec", "--maxmemory-policy", "noeviction"}})
-	good := installation{postgres: servicetest.Postgres(t), redis: "redis://" + server.Addr, listen: "127.0.0.1:0"}
+	storage := servicetest.StartS3(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", storage.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", storage.SecretKey)
+	good := installation{payloads: "s3://" + storage.Bucket + "?region=us-east-1&endpoint=http://" + storage.Endpoint,
+		postgres: servicetest.Postgres(t), redis: "redis://" + server.Addr, listen: "127.0.0.1:0"}
 	for _, args := range [][]string{{"migrate", "--postgres", good.postgres}, {"bootstrap", "--postgres", good.postgres, "--redis", good.redis}} {
 		if out, code := runCommand(t, t.Context(), args...); code != 0 {
 			t.Fatalf("%v: exit %d, %q", args, code, out)
@@ -132,7 +136,7 @@ func TestEachCheckFails(t *testing.T) {
 	}
 	ask := func(t *testing.T, at installation) (map[string]api.Check, int) {
 		t.Helper()
-		out, code := runCommand(t, t.Context(), "doctor", "--postgres", at.postgres, "--redis", at.redis, "--listen", at.listen, "-o", "json")
+		out, code := runCommand(t, t.Context(), "doctor", "--postgres", at.postgres, "--redis", at.redis, "--listen", at.listen, "--payloads", at.payloads, "-o", "json")
 		var answer struct{ Items []api.Check }
 		if err := json.NewDecoder(strings.NewReader(out)).Decode(&answer); err != nil {
 			t.Fatalf("exit %d: %v\n%s", code, err, out)
@@ -143,7 +147,7 @@ func TestEachCheckFails(t *testing.T) {
 		}
 		return checks, code
 	}
-	if checks, code := ask(t, good); code != 0 || len(checks) != 12 {
+	if checks, code := ask(t, good); code != 0 || len(checks) != 13 {
 		t.Fatalf("a good installation: exit %d, %+v", code, checks)
 	}
 	const vital = true
@@ -183,6 +187,10 @@ func TestEachCheckFails(t *testing.T) {
 			sql(`UPDATE goose_db_version SET is_applied = false WHERE version_id = 1`, `UPDATE goose_db_version SET is_applied = true WHERE version_id = 1`)},
 		{"the schema is newer", "postgres schema", "the release that migrated it", vital,
 			sql(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)`, `DELETE FROM goose_db_version WHERE version_id = 9999`)},
+		{"object storage is away", "object storage", "See that what --payloads names is there", false, func(*installation) func() {
+			storage.Cut(true)
+			return func() { storage.Cut(false) }
+		}},
 		{"there is no master key", "master key", "--master-key-file or PARAGON_MASTER_KEY", vital, env("PARAGON_MASTER_KEY", "")},
 		{"the master key is no key", "master key", "--master-key-file or PARAGON_MASTER_KEY", vital, env("PARAGON_MASTER_KEY", "secret")},
 		{"the master key is another one", "master key", "the key that the installation was begun with", vital, env("PARAGON_MASTER_KEY", "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=")},
@@ -199,7 +207,7 @@ func TestEachCheckFails(t *testing.T) {
 					t.Errorf("doctor: %+v failed, too", c)
 				}
 			}
-			serve := []string{"serve", "--listen", at.listen, "--postgres", at.postgres, "--redis", at.redis}
+			serve := []string{"serve", "--listen", at.listen, "--postgres", at.postgres, "--redis", at.redis, "--payloads", at.payloads}
 			if !tt.vital {
 				serve = append(serve, "--strict")
 			}

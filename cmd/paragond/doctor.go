@@ -12,15 +12,16 @@ import (
 )
 
 type doctorOptions struct {
-	listen, postgres, redis, keyFile, output string
+	listen, postgres, redis, keyFile, payloads, output string
 }
 
 func newDoctor() *cobra.Command {
 	o := &doctorOptions{}
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check Redis, Postgres, the clocks, the master key and the address",
-		Long: "doctor checks what `paragond serve` needs, changes nothing, and says of each thing that is\n" +
+		Short: "Check Redis, Postgres, the clocks, the master key, object storage and the address",
+		Long: "doctor checks what `paragond serve` needs, changes nothing (but that it makes a directory\n" +
+			"of --payloads, and tries a file in it), and says of each thing that is\n" +
 			"not well what to do. It exits with 0 when all is well and with 1 when a check failed.\n" +
 			"Without --postgres it checks what the roles worker and scheduler need.",
 		Example: "  paragond doctor --postgres postgres://paragon@db/paragon --redis redis://cache:6379\n" +
@@ -33,6 +34,7 @@ func newDoctor() *cobra.Command {
 	f.StringVar(&o.postgres, "postgres", env("PARAGON_POSTGRES", ""), "URL of Postgres (PARAGON_POSTGRES)")
 	f.StringVar(&o.redis, "redis", env("PARAGON_REDIS", ""), "URL of Redis (PARAGON_REDIS)")
 	f.StringVar(&o.keyFile, "master-key-file", "", "file with the master key; else PARAGON_MASTER_KEY or PARAGON_MASTER_KEY_FILE")
+	f.StringVar(&o.payloads, "payloads", env("PARAGON_PAYLOADS", ""), "object storage for values above 256 KiB (PARAGON_PAYLOADS)")
 	f.StringVarP(&o.output, "output", "o", "text", "text or json")
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"paragon/engine/payload"
 	"paragon/engine/queue"
 	"paragon/engine/seal"
 	"paragon/engine/store"
@@ -48,7 +49,7 @@ func (d *doctor) unknown(name, found, advice string) {
 func (d *doctor) checkAll(ctx context.Context) error {
 	// go-redis would write each failed connection to standard error.
 	queue.LogRedis(slog.New(slog.DiscardHandler))
-	for _, check := range []func(context.Context) error{d.redis, d.sql, d.address} {
+	for _, check := range []func(context.Context) error{d.redis, d.sql, d.storage, d.address} {
 		ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 		err := check(ctx)
 		cancel()
@@ -193,6 +194,24 @@ func (d *doctor) masterKey(ctx context.Context, db store.Store) {
 		}
 	}
 	d.ok(name, fmt.Sprintf("it opens the data keys of %d projects", len(snap.Projects)))
+}
+
+// storage checks object storage, where there is any.
+func (d *doctor) storage(ctx context.Context) error {
+	const name = "object storage"
+	if d.opts.payloads == "" {
+		return nil
+	}
+	s, err := payload.Open(d.opts.payloads)
+	if err != nil {
+		return usageError{fmt.Errorf("--payloads: %w", err)}
+	}
+	if err := s.Ping(ctx); err != nil {
+		d.failed(name, err.Error(), "See that what --payloads names is there, and that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may list, get, put and delete in it.")
+		return nil
+	}
+	d.ok(name, "it answers")
+	return nil
 }
 
 // servedHere tells whether Paragon answers at an address, by HTTP or HTTPS. The

@@ -17,8 +17,8 @@ var vital = []string{"redis", "redis role", "postgres", "postgres schema", "mast
 // work without ends it, with what to do; the rest is said loudly, and with
 // --strict ends it, too.
 func (o *serveOptions) checkStart(ctx context.Context, log *slog.Logger) error {
-	d := &doctor{opts: &doctorOptions{postgres: o.postgres, redis: o.redis, keyFile: o.keyFile}}
-	for _, check := range []func(context.Context) error{d.redis, d.sql} {
+	d := &doctor{opts: &doctorOptions{postgres: o.postgres, redis: o.redis, keyFile: o.keyFile, payloads: o.payloads}}
+	for _, check := range []func(context.Context) error{d.redis, d.sql, d.storage} {
 		ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 		err := check(ctx)
 		cancel()

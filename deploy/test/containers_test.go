@@ -14,6 +14,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
 )
 
 // load reads the compose file with an .env of those variables.
@@ -67,9 +69,12 @@ func TestCompose(t *testing.T) {
 
 // What is written to .env arrives, and what must be there is asked for.
 func TestComposeEnvironment(t *testing.T) {
-	p, err := load(t, append(secrets, "PARAGON_SMTP=smtp://mail", "PARAGON_PAYLOADS=s3://bucket")...)
+	p, err := load(t, append(secrets, "PARAGON_SMTP=smtp://mail", "PARAGON_PAYLOADS=s3://bucket", "IMAGE_TAG=v1.2.3")...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s := p.Services["migrate"]; s.Image != "paragon:v1.2.3" || *s.Build.Args["VERSION"] != "v1.2.3" {
+		t.Errorf("the image %s is built as version %v", s.Image, s.Build.Args)
 	}
 	e := p.Services["paragond"].Environment
 	if *e["PARAGON_SMTP"] != "smtp://mail" || *e["PARAGON_PAYLOADS"] != "s3://bucket" {
@@ -78,6 +83,31 @@ func TestComposeEnvironment(t *testing.T) {
 	for i, name := range []string{"POSTGRES_PASSWORD", "PARAGON_MASTER_KEY"} {
 		if _, err := load(t, secrets[1-i]); err == nil || !strings.Contains(err.Error(), "write it to .env") {
 			t.Errorf("without %s: %v", name, err)
+		}
+	}
+}
+
+// What is secret, and what is large, is not sent to the builder.
+func TestDockerignore(t *testing.T) {
+	f, err := os.Open("../../.dockerignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	patterns, err := ignorefile.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := patternmatcher.New(patterns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		".paragon/master.key": true, "deploy/.env": true, ".git/HEAD": true, "bin/paragond": true, "examples/ci/.paragon/dev.token": true,
+		"go.mod": false, "Makefile": false, "cmd/paragond/main.go": false, "schema/migrations/postgres/0031_payloads.sql": false, "deploy/Dockerfile": false,
+	} {
+		if got, err := m.MatchesOrParentMatches(path); err != nil || got != want {
+			t.Errorf("%s is left out: %v, %v; want %v", path, got, err, want)
 		}
 	}
 }

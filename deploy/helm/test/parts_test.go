@@ -6,8 +6,28 @@ import (
 	"strings"
 	"testing"
 
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/lint"
+	"helm.sh/helm/v3/pkg/lint/support"
 	corev1 "k8s.io/api/core/v1"
 )
+
+// The chart is what helm lint calls clean, with the values of a whole
+// installation, too.
+func TestLint(t *testing.T) {
+	production, err := chartutil.ReadValuesFile("../production.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, values := range []map[string]any{nil, production} {
+		result := lint.AllWithKubeVersion("../paragon", values, "paragon", &chartutil.KubeVersion{Version: "v1.27.0", Major: "1", Minor: "27"})
+		for _, m := range result.Messages {
+			if m.Severity > support.InfoSev {
+				t.Error(m)
+			}
+		}
+	}
+}
 
 // variable is what a role's container gets under a name: its value, or the
 // Secret and the key with it; empty when it gets none.

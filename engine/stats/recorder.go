@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -196,14 +197,15 @@ func write(ctx context.Context, rdb redis.UniversalClient, sets map[string]Set) 
 		cmds[project] = pipe.XAdd(ctx, &redis.XAddArgs{Stream: key, Values: []any{field, set.append(nil)}})
 		pipe.Expire(ctx, key, keepBySecond+time.Minute)
 	}
-	_, _ = pipe.Exec(ctx) // each command's error is looked at
+	_, all := pipe.Exec(ctx)
 	left = map[string]Set{}
 	var errs []error
 	for project, cmd := range cmds {
-		if cmd.Err() != nil {
-			left[project] = sets[project]
-			errs = append(errs, cmd.Err())
+		if cmd.Err() == nil && cmd.Val() != "" {
+			continue // else it may have no error of its own: nobody was let in to send it
 		}
+		left[project] = sets[project]
+		errs = append(errs, cmp.Or(cmd.Err(), all))
 	}
 	if len(errs) > 3 {
 		errs = errs[:3]

@@ -99,6 +99,36 @@ func TestRedisAway(t *testing.T) {
 	}
 }
 
+// What is counted while Redis lets nobody in is told once it does again: go-redis
+// leaves the errors of the commands empty then.
+func TestRedisLetsNobodyIn(t *testing.T) {
+	ctx, addr := t.Context(), servicetest.Redis(t)
+	hand := redis.NewClient(&redis.Options{Addr: addr, PoolSize: 1}) // stays logged in
+	t.Cleanup(func() { _ = hand.Close() })
+	rdb := redis.NewClient(&redis.Options{Addr: addr, Password: "any", MaxRetries: -1}) // will do while none is asked for
+	t.Cleanup(func() { _ = rdb.Close() })
+	r := NewRecorder(rdb, nil, nil)
+	r.RunStarted("p", "w", 0)
+	if err := hand.ConfigSet(ctx, "requirepass", "another").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := hand.Do(ctx, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.flush(ctx); err == nil {
+		t.Error("counts were written without a login")
+	}
+	if err := hand.ConfigSet(ctx, "requirepass", "").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := hand.XLen(ctx, secondsKey("p")).Result(); n != 1 || err != nil {
+		t.Errorf("%d entries, %v; want what was counted", n, err)
+	}
+}
+
 // A recorder that is started writes by itself, and what is left when it stops.
 func TestRecorderFollows(t *testing.T) {
 	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {

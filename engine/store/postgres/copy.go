@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,6 +38,7 @@ func copyRowsInto(ctx context.Context, tx pgx.Tx, table string, columns []string
 		return nil
 	}
 	rows := &copyReader{n: n, encode: encode}
+	defer rows.release()
 	rows.row.json = json.NewEncoder(&rows.row.document)
 	rows.row.columns = len(columns)
 	rows.row.buf = append(rows.row.buf, copyHeader...)
@@ -44,8 +46,13 @@ func copyRowsInto(ctx context.Context, tx pgx.Tx, table string, columns []string
 	return err
 }
 
-// copyReader encodes rows while it is read.
+// copyReader encodes rows while it is read, until it is released: pgx comes back
+// from a COPY whose connection broke or whose context ended while a goroutine of
+// its own may still read, and the rows are then their owner's again.
 type copyReader struct {
+	mu       sync.Mutex
+	released bool
+
 	row    copyRow
 	sent   int // of row.buf
 	next   int
@@ -53,7 +60,19 @@ type copyReader struct {
 	encode func(row *copyRow, i int) error
 }
 
+// release waits for a Read under way, and lets no other begin.
+func (r *copyReader) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.released = true
+}
+
 func (r *copyReader) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.released {
+		return 0, io.ErrClosedPipe
+	}
 	if r.sent == len(r.row.buf) {
 		if r.next > r.n {
 			return 0, io.EOF

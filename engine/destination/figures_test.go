@@ -2,9 +2,11 @@ package destination
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"paragon/engine/store"
 	"paragon/schema"
 )
 
@@ -55,5 +57,35 @@ func TestFigures(t *testing.T) {
 	}
 	if len(onlooker.Attempts()) != 0 {
 		t.Errorf("who sends nothing counts %v", onlooker.Attempts())
+	}
+}
+
+// One that is resumed before anybody was told that it was disabled is in the
+// audit log all the same.
+func TestResumedBeforeItWasTold(t *testing.T) {
+	r, h := newRig(t), newHook(t)
+	c := r.apply(hookDocument, map[string]string{"HOOK_URL": h.URL, "HOOK_KEY": signingKey, "HOOK_TOKEN": "x"})
+	svc, db := r.service(c)
+	at, err := svc.find(schema.DefaultProject, "hook")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := svc.book.update(t.Context(), at, func(st *state) {
+		st.Pending = &pending{}
+		st.disable("it is gone", r.time())
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second finds nothing untold
+		if err := svc.Resume(t.Context(), schema.DefaultProject, "hook"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := svc.audit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := db.Audit(t.Context(), store.AuditQuery{Project: schema.DefaultProject, Action: "disable"})
+	if err != nil || len(list) != 1 || !strings.Contains(string(list[0].Detail), "it is gone") {
+		t.Errorf("the audit log has %+v, %v", list, err)
 	}
 }

@@ -316,13 +316,18 @@ func (s *Sender) attempt(ctx context.Context, t target, p *pending) attempt {
 // was disabled.
 func (s *Sender) tellDisabled(ctx context.Context, t target, st *state) error {
 	s.log.Error("a destination is disabled: nothing is sent to it until it is resumed", "destination", t.id(), "reason", st.Reason)
-	err := notice.Note(ctx, s.opts.Redis, notice.Notice{Project: t.project.Name, Event: schema.EventDestinationDisabled, Subject: t.Name,
-		Example: notice.Example{At: st.Disabled, Message: st.Reason}})
-	if err == nil {
-		err = noteAudit(ctx, s.opts.Redis, auditNote{Project: t.project.Name, Name: t.Name, At: st.Disabled, Reason: st.Reason})
-	}
-	if err != nil {
+	if err := noteDisabled(ctx, s.opts.Redis, t, st); err != nil {
 		return err
 	}
 	return s.book.update(ctx, t, func(st *state) { st.Untold = false })
+}
+
+// noteDisabled notes it for both.
+func noteDisabled(ctx context.Context, rdb redis.UniversalClient, t target, st *state) error {
+	err := notice.Note(ctx, rdb, notice.Notice{Project: t.project.Name, Event: schema.EventDestinationDisabled, Subject: t.Name,
+		Example: notice.Example{At: st.Disabled, Message: st.Reason}})
+	if err != nil {
+		return err
+	}
+	return noteAudit(ctx, rdb, auditNote{Project: t.project.Name, Name: t.Name, At: st.Disabled, Reason: st.Reason})
 }

@@ -141,7 +141,19 @@ func (s *Service) Resume(ctx context.Context, project, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.book.update(ctx, t, func(st *state) { st.resume(s.opts.Now()) }); err != nil {
+	var untold *state // disabled so lately, or while no sender lived, that nobody heard of it
+	err = s.book.update(ctx, t, func(st *state) {
+		untold = nil
+		if st.Untold {
+			before := *st
+			untold = &before
+		}
+		st.resume(s.opts.Now())
+	})
+	if err == nil && untold != nil {
+		err = noteDisabled(ctx, s.opts.Redis, t, untold)
+	}
+	if err != nil {
 		return unavailable(err)
 	}
 	return nil

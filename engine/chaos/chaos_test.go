@@ -11,6 +11,7 @@ import (
 // effects happened as often as its log says, in their order, and that nothing
 // is left behind.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	seed := *chaosSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())

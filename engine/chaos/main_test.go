@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -35,8 +36,8 @@ func TestMain(m *testing.M) {
 // long tells whether the tests may take their time, as `make chaos` does.
 func long() bool { return *chaosFor >= 5*time.Minute }
 
-// binary builds paragond, once a test process, with the race detector when the
-// tests have it, and returns its path.
+// binary builds paragond, once a test process, as the tests are built, and
+// returns its path.
 var binary = sync.OnceValues(func() (string, error) { return buildAs("paragond") })
 
 // buildAs builds paragond under a name, with more flags of the linker.
@@ -46,11 +47,21 @@ func buildAs(name string, flags ...string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(guard.dir, name)
-	args := []string{"build", "-o", path, "-ldflags", strings.Join(flags, " ")}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
+	args := append([]string{"build", "-o", path, "-ldflags", strings.Join(flags, " ")}, built()...)
 	cmd := exec.Command("go", append(args, "paragon/cmd/paragond")...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return path, cmd.Run()
+}
+
+// built are the flags of the compiler that this test was built with: the race
+// detector, and what it leaves out.
+func built() []string {
+	var flags []string
+	info, _ := debug.ReadBuildInfo() // of a test there is always one
+	for _, s := range info.Settings {
+		if s.Key == "-race" || s.Key == "-gcflags" {
+			flags = append(flags, s.Key+"="+s.Value)
+		}
+	}
+	return flags
 }

@@ -27,7 +27,7 @@ func (s *segment) write(fields []field, on way) (bool, error) {
 		s.progressed = true
 		fields = append(fields, field{name: fieldRecovered})
 	}
-	c := commit{id: s.state.id, fence: s.state.fence, serial: s.serial, fields: fields, way: on}
+	c := commit{id: s.state.id, project: s.state.start.Project, fence: s.state.fence, serial: s.serial, fields: fields, way: on}
 	signals, err := s.w.ledger.write(s.w.writes, &c)
 	s.serial = c.serial
 	return signals, err
@@ -75,7 +75,7 @@ func (s *segment) fieldOf(rec *schema.StepRecord) ([]field, error) {
 	}
 	f := field{name: prefixStep + rec.Path}
 	if logged(rec) {
-		f.logKey = logs.StepKey(s.state.start.Project, s.state.id, s.seq)
+		f.row, f.seq = logs.StepRow, s.seq
 		s.seq++
 	}
 	if s.w.opts.Payloads.Takes(len(rec.Result)) {
@@ -196,7 +196,7 @@ func (s *segment) finish(end *interpret.End) error {
 	if err != nil {
 		return err
 	}
-	fields = append(fields, field{name: fieldEnd, value: string(raw), logKey: logs.RunKey(run.ID)})
+	fields = append(fields, field{name: fieldEnd, value: string(raw), row: logs.RunRow})
 	if _, err := s.write(fields, on); err != nil {
 		return err
 	}

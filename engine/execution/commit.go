@@ -1,14 +1,18 @@
 package execution
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"paragon/engine/batch"
+	"paragon/engine/logs"
 	"paragon/engine/queue"
 	"paragon/schema"
 )
@@ -19,19 +23,24 @@ var errFenced = errors.New("another worker has the run")
 
 // commit is one checkpoint of one run.
 type commit struct {
-	id    string
-	fence int64
-	// serial numbers the commits of one segment, so that one that is sent
-	// again after a lost reply is not applied again.
+	id      string
+	project string
+	fence   int64
+	// serial numbers the commits of one segment: each is applied only as the next
+	// of the one before, so that one that is sent again after a lost reply, or is
+	// late, is not applied again.
 	serial int
 	fields []field
 	way    way
+
+	before, mark string // the commit before and this one, as the script names them
 }
 
-// field is a field of the run's hash, a row of the log, or both.
+// field is a field of the run's hash, and a row of the log when it is logged.
 type field struct {
-	name, value      string
-	logKey, logValue string // logValue "" stands for value
+	name, value string
+	row         logs.RowKind // 0: it is not logged
+	seq         int64        // of a step's row
 }
 
 // way says how the run goes on after the commit.
@@ -67,20 +76,47 @@ const (
 	commitSignals = 2
 )
 
-// commitAll commits by one script. The commits stay as they are until it
-// returns: their texts are passed by address, which costs no copy of each.
+// commitAll commits by one script, or by one for each where one of them turns
+// out not to be the next commit of its run.
 func (l *ledger) commitAll(ctx context.Context, ln *lane, reqs []*commit) ([]int, error) {
-	size := 5
+	codes, err := l.commitTogether(ctx, ln, reqs)
+	if err != nil || len(codes) == len(reqs) {
+		return codes, err
+	}
 	for i := range reqs {
-		size += 8 + 4*len(reqs[i].fields)
+		one, err := l.commitTogether(ctx, ln, reqs[i:i+1])
+		if err == nil && len(one) != 1 {
+			err = fmt.Errorf("commit in lane %d: %d answers to one commit", ln.number, len(one))
+		}
+		if err != nil {
+			return nil, err
+		}
+		codes = append(codes, one[0])
+	}
+	return codes, nil
+}
+
+// commitTogether commits all or, which no codes say, none. The commits stay as
+// they are until it returns: their texts are passed by address, which costs no
+// copy of each.
+func (l *ledger) commitTogether(ctx context.Context, ln *lane, reqs []*commit) ([]int, error) {
+	now := ms(l.now())
+	rows, ended := logRows(reqs)
+	markAll(reqs)
+	size := 7
+	for _, c := range reqs {
+		size += 18 + 2*len(c.fields)
 	}
 	args := make([]any, 0, size)
-	args = append(args, ms(l.now()), l.worker, queue.TimerChannel(ln.number), ln.number, len(reqs))
-	for i := range reqs {
-		args = append(args, &reqs[i].id)
+	args = append(args, now, l.worker, queue.TimerChannel(ln.number), ln.number, rows, ended, len(reqs))
+	for _, c := range reqs {
+		args = append(args, &c.id)
 	}
-	for i := range reqs {
-		args = reqs[i].appendTo(args)
+	for _, c := range reqs {
+		args = append(args, &c.before)
+	}
+	for _, c := range reqs {
+		args = c.appendTo(args, now)
 	}
 	reply, err := commitScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
 	if err != nil {
@@ -90,7 +126,7 @@ func (l *ledger) commitAll(ctx context.Context, ln *lane, reqs []*commit) ([]int
 		return nil, fmt.Errorf("commit in lane %d: %d answers", ln.number, len(reply))
 	}
 	codes, _ := reply[0].([]any)
-	out := make([]int, len(codes))
+	out := make([]int, len(codes), len(reqs))
 	for i := range codes {
 		code, _ := codes[i].(int64)
 		out[i] = int(code)
@@ -104,6 +140,59 @@ func (l *ledger) commitAll(ctx context.Context, ln *lane, reqs []*commit) ([]int
 	return out, nil
 }
 
+// logRows is the log entry of commits, and the ids of the runs that end in it.
+func logRows(reqs []*commit) (rows []byte, ended string) {
+	size, ids := 0, 0
+	for _, c := range reqs {
+		for i := range c.fields {
+			switch f := &c.fields[i]; f.row {
+			case logs.RunRow:
+				ids += len(c.id) + 1
+				size += len(f.value) + logs.RowRoom
+			case logs.StepRow:
+				size += len(f.value) + len(c.project) + len(c.id) + logs.RowRoom
+			}
+		}
+	}
+	if size == 0 {
+		return nil, ""
+	}
+	rows = make([]byte, 0, size)
+	runs := make([]byte, 0, ids)
+	for _, c := range reqs {
+		for i := range c.fields {
+			switch f := &c.fields[i]; f.row {
+			case logs.RunRow:
+				rows = logs.AppendRun(rows, f.value)
+				runs = append(append(runs, c.id...), ' ')
+			case logs.StepRow:
+				rows = logs.AppendStep(rows, c.project, c.id, f.seq, f.value)
+			}
+		}
+	}
+	return rows, string(bytes.TrimSuffix(runs, []byte(" ")))
+}
+
+// markAll names each commit and the one before it: "fence.serial", and "fence."
+// of a run that was only claimed.
+func markAll(reqs []*commit) {
+	const room = 26 // of a fencing number and a serial
+	buf := make([]byte, 0, 2*room*len(reqs))
+	for _, c := range reqs {
+		buf = append(strconv.AppendInt(buf, c.fence, 10), '.')
+		if c.serial > 0 {
+			buf = strconv.AppendInt(buf, int64(c.serial-1), 10)
+		}
+		buf = append(strconv.AppendInt(append(buf, ' '), c.fence, 10), '.')
+		buf = append(strconv.AppendInt(buf, int64(c.serial), 10), ' ')
+	}
+	all := string(buf) // one text for all, that each takes its part of
+	for _, c := range reqs {
+		c.before, all, _ = strings.Cut(all, " ")
+		c.mark, all, _ = strings.Cut(all, " ")
+	}
+}
+
 // texts reads a list of texts from a script's reply.
 func texts(reply any) []string {
 	list, _ := reply.([]any)
@@ -114,29 +203,70 @@ func texts(reply any) []string {
 	return out
 }
 
-func (c *commit) appendTo(args []any) []any {
-	args = append(args, &c.fence, c.serial, len(c.fields))
-	for i := range c.fields {
-		f := &c.fields[i]
-		args = append(args, &f.name, &f.value, &f.logKey, &f.logValue)
-	}
+func (c *commit) appendTo(args []any, now string) []any {
 	word := &c.way.kind
 	if c.way.group != "" {
 		word = &wayFail
 	}
-	args = append(args, (*string)(word))
-	switch c.way.kind {
+	args = append(args, &c.mark, (*string)(word), nil)
+	first := len(args)
+	removes, response := 0, false
+	for i := range c.fields {
+		switch f := &c.fields[i]; {
+		case f.value == "":
+			removes++
+		default:
+			args = append(args, &f.name, &f.value)
+			response = response || f.name == fieldResponse
+		}
+	}
+	args = c.way.appendPairs(args, &c.mark, now)
+	sets := (len(args) - first) / 2
+	args[first-1] = sets
+	if removes > 0 || response {
+		told := ""
+		if response {
+			told = "1"
+		}
+		args[first-1] = fmt.Sprintf("%d %d %s", sets, removes, told)
+	}
+	for i := range c.fields {
+		if f := &c.fields[i]; f.value == "" {
+			args = append(args, &f.name)
+		}
+	}
+	return c.way.appendTo(args)
+}
+
+// appendPairs appends the fields that a way sets.
+func (w *way) appendPairs(args []any, mark *string, now string) []any {
+	switch w.kind {
 	case wayPark:
-		// Rounded up: a timer is never early.
-		args = append(args, c.way.wake.Add(time.Millisecond-1).UnixMilli(), c.way.seen)
+		return append(args, fieldStatus, string(schema.RunWaiting), fieldWorker, "", fieldWaitUntil, w.wakeMs(), fieldCommit, mark)
+	case wayRelease:
+		return append(args, fieldStatus, string(schema.RunQueued), fieldWorker, "", fieldQueued, now, fieldCommit, mark)
+	case wayEnd:
+		return append(args, fieldStatus, (*string)(&w.state), fieldCommit, mark)
+	}
+	return args
+}
+
+// wakeMs is when a parked run wakes, rounded up: a timer is never early.
+func (w *way) wakeMs() int64 { return w.wake.Add(time.Millisecond - 1).UnixMilli() }
+
+// appendTo appends the words of a way.
+func (w *way) appendTo(args []any) []any {
+	switch w.kind {
+	case wayPark:
+		args = append(args, w.wakeMs(), w.seen)
 	case wayEnd:
 		limited := ""
-		if c.way.limited {
+		if w.limited {
 			limited = "1"
 		}
-		args = append(args, (*string)(&c.way.state), &c.way.tell, limited)
-		if c.way.group != "" {
-			args = append(args, &c.way.group, &c.way.example)
+		args = append(args, &w.tell, limited)
+		if w.group != "" {
+			args = append(args, &w.group, &w.example)
 		}
 	}
 	return args
@@ -175,7 +305,7 @@ func (l *ledger) writeOne(ctx context.Context, ln *lane, c commit) (code int, er
 	if err == nil && code == commitRefused {
 		err = errFenced
 	}
-	if err != nil || l.settle == nil || !slices.ContainsFunc(c.fields, func(f field) bool { return f.logKey != "" }) {
+	if err != nil || l.settle == nil || !slices.ContainsFunc(c.fields, func(f field) bool { return f.row != 0 }) {
 		return code, err
 	}
 	return code, persist(ctx, func() error { return l.settle(ctx, ln.number) })

@@ -27,7 +27,10 @@ func BenchmarkScripts(b *testing.B) {
 		do()
 		b.ReportMetric((usedBy(b, rdb.Info(b.Context(), "cpu").Val())-before)*1e6/float64(b.N*maxCommits), name+"-µs/run")
 	}
-	begin := `{"project":"default","workflow":"three","revision":1,"createdAt":"2025-10-09T08:53:20Z","trigger":{"kind":"api"}}`
+	raw, err := appendStart(nil, &start{Project: "default", Workflow: "three", Revision: 1, CreatedAt: bed.clock, Input: []byte("null"),
+		Trigger: schema.Trigger{Kind: "api", Actor: "member:admin@localhost", Time: bed.clock}})
+	bed.must(err)
+	begin := string(raw)
 	batches := make([][]acceptance, b.N)
 	for i := range batches {
 		for range maxCommits {
@@ -51,7 +54,7 @@ func BenchmarkScripts(b *testing.B) {
 		reqs := make([][]*commit, b.N)
 		for i := range reqs {
 			for _, st := range claimed[i] {
-				reqs[i] = append(reqs[i], &commit{id: st.id, fence: st.fence, serial: serial, fields: fields(st), way: on})
+				reqs[i] = append(reqs[i], &commit{id: st.id, project: "default", fence: st.fence, serial: serial, fields: fields(st), way: on})
 			}
 		}
 		return func() {
@@ -64,16 +67,16 @@ func BenchmarkScripts(b *testing.B) {
 			}
 		}
 	}
-	value := strings.Repeat("x", 60)
+	value := strings.Repeat("x", 45)
 	step := func(path string, seq int64) func(*state) []field {
 		return func(st *state) []field {
-			return []field{{name: prefixStep + path, value: value, logKey: logs.StepKey("default", st.id, seq)}}
+			return []field{{name: prefixStep + path, value: value, row: logs.StepRow, seq: seq}}
 		}
 	}
-	cost("checkpoint", commits(1, step("a", 1), way{kind: wayGo}))
-	cost("checkpoint2", commits(2, step("b", 2), way{kind: wayGo}))
-	cost("end", commits(3, func(st *state) []field {
-		return append(step("c", 3)(st), field{name: fieldEnd, value: value + value, logKey: logs.RunKey(st.id)})
+	cost("checkpoint", commits(0, step("a", 1), way{kind: wayGo}))
+	cost("checkpoint2", commits(1, step("b", 2), way{kind: wayGo}))
+	cost("end", commits(2, func(st *state) []field {
+		return append(step("c", 3)(st), field{name: fieldEnd, value: strings.Repeat("y", 120), row: logs.RunRow})
 	}, way{kind: wayEnd, state: schema.RunSucceeded}))
 }
 

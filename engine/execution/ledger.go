@@ -190,7 +190,8 @@ func (l *ledger) sendAccept(ctx context.Context, ln *lane, reqs []acceptance, ar
 // claim takes queued runs of a priority for this worker, at most limit: those
 // whose projects' turn it is, which need not be those that a job names.
 func (l *ledger) claim(ctx context.Context, ln *lane, p schema.Priority, limit int) ([]*state, error) {
-	args := []any{ms(l.now()), l.worker, string(p), limit}
+	now := l.now()
+	args := []any{ms(now), l.worker, string(p), limit}
 	if l.weights != nil {
 		args = append(args, l.weights()...)
 	}
@@ -198,19 +199,30 @@ func (l *ledger) claim(ctx context.Context, ln *lane, p schema.Priority, limit i
 	if err != nil {
 		return nil, fmt.Errorf("claim runs in lane %d: %w", ln.number, err)
 	}
-	out := make([]*state, 0, len(reply))
-	for _, item := range reply {
-		pair, _ := item.([]any)
-		if len(pair) != 2 {
-			continue
+	if len(reply) == 0 {
+		return nil, fmt.Errorf("claim runs in lane %d: an empty answer", ln.number)
+	}
+	paused := reply[0] == "1"
+	out := make([]*state, 0, min(limit, len(reply)))
+	for rest := reply[1:]; len(rest) > 0; {
+		switch first := rest[0].(type) {
+		case string:
+			if len(rest) < 3 {
+				return nil, fmt.Errorf("claim runs in lane %d: the answer is cut off", ln.number)
+			}
+			fence, _ := rest[1].(string)
+			begin, _ := rest[2].(string)
+			out = append(out, beginningState(first, fence, begin, now, paused, l.worker))
+			rest = rest[3:]
+		case []any:
+			if len(first) == 2 {
+				id, _ := first[0].(string)
+				out = append(out, parseState(id, texts(first[1])))
+			}
+			rest = rest[1:]
+		default:
+			return nil, fmt.Errorf("claim runs in lane %d: %v is no run", ln.number, first)
 		}
-		id, _ := pair[0].(string)
-		flat, _ := pair[1].([]any)
-		texts := make([]string, len(flat))
-		for i, v := range flat {
-			texts[i], _ = v.(string)
-		}
-		out = append(out, parseState(id, texts))
 	}
 	return out, nil
 }

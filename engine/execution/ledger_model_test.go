@@ -52,6 +52,7 @@ type model struct {
 	keys   map[string]string // idempotency key to run
 	log    map[string]string
 	rows   int
+	logged int // bytes of rows in the log
 	// held are the segments that workers believe to have, also those that were
 	// taken from them.
 	held []*modelSegment
@@ -111,10 +112,10 @@ func (m *model) accept(t *rapid.T) {
 	if len(m.ids) > 0 && rapid.Bool().Draw(t, "again") {
 		a.id = rapid.SampledFrom(m.ids).Draw(t, "run")
 	}
-	full := rapid.Bool().Draw(t, "log is full") && m.bytes() > 0
+	full := rapid.Bool().Draw(t, "log is full") && m.logged > 0
 	m.b.one.logLimit = 0
 	if full {
-		m.b.one.logLimit = int64(m.bytes())
+		m.b.one.logLimit = int64(m.logged)
 	}
 	got, err := m.b.one.acceptAll(m.ctx, m.b.lane(), []acceptance{a})
 	m.must(err)
@@ -251,18 +252,14 @@ func (m *model) commit(t *rapid.T) {
 		t.Skip("nothing is claimed")
 	}
 	s := rapid.SampledFrom(m.held).Draw(t, "segment")
-	c := commit{id: s.id, fence: s.fence, serial: s.serial, way: way{kind: rapid.SampledFrom([]wayKind{wayGo, wayPark, wayRelease, wayEnd}).Draw(t, "way")}}
+	c := commit{id: s.id, project: "p", fence: s.fence, serial: s.serial, way: way{kind: rapid.SampledFrom([]wayKind{wayGo, wayPark, wayRelease, wayEnd}).Draw(t, "way")}}
 	for _, name := range rapid.Permutation([]string{"a", "b", "c"}).Draw(t, "fields")[:rapid.IntRange(0, 3).Draw(t, "how many")] {
 		m.rows++
-		row := strconv.Itoa(m.rows)
 		f := field{name: "z:" + name}
 		if rapid.Bool().Draw(t, "set") {
-			f.value = "value " + row
+			f.value = "value " + strconv.Itoa(m.rows)
 			if rapid.Bool().Draw(t, "logged") {
-				f.logKey = "s p r " + row
-				if rapid.Bool().Draw(t, "otherwise") {
-					f.logValue = "log " + row
-				}
+				f.row, f.seq = logs.StepRow, int64(m.rows)
 			}
 		}
 		c.fields = append(c.fields, f)
@@ -307,11 +304,9 @@ func (m *model) apply(s *modelSegment, c commit) int {
 		} else {
 			r.fields[f.name] = f.value
 		}
-		if f.logKey != "" {
-			m.log[f.logKey] = f.value
-			if f.logValue != "" {
-				m.log[f.logKey] = f.logValue
-			}
+		if f.row != 0 {
+			m.log[fmt.Sprintf("s p %s %d", c.id, f.seq)] = f.value
+			m.logged += len(logs.AppendStep(nil, "p", c.id, f.seq, f.value))
 		}
 	}
 	switch c.way.kind {
@@ -428,13 +423,6 @@ func (m *model) takeBack(t *rapid.T) {
 	}
 }
 
-func (m *model) bytes() (n int) {
-	for _, value := range m.log {
-		n += len(value)
-	}
-	return n
-}
-
 // check compares all of Redis with the model.
 func (m *model) check() {
 	sets := map[string][]string{}
@@ -475,23 +463,13 @@ func (m *model) check() {
 			m.t.Fatalf("%s holds %v; want %v", name, got, want)
 		}
 	}
-	entries, err := m.b.rdb.XRange(m.ctx, logs.StreamKey(0), "-", "+").Result()
-	m.must(err)
-	rows := map[string]string{}
-	for _, e := range entries {
-		for key, value := range e.Values {
-			if _, twice := rows[key]; twice {
-				m.t.Fatalf("the log has %q twice", key)
-			}
-			rows[key] = fmt.Sprint(value)
-		}
-	}
+	rows := m.b.rows()
 	if !maps.Equal(rows, m.log) {
 		m.t.Fatalf("the log is %v; want %v", rows, m.log)
 	}
 	counted, err := m.b.rdb.IncrBy(m.ctx, m.b.lane().key+":logbytes", 0).Result()
 	m.must(err)
-	if int(counted) != m.bytes() {
-		m.t.Fatalf("%d bytes of log are counted; want %d", counted, m.bytes())
+	if int(counted) != m.logged {
+		m.t.Fatalf("%d bytes of log are counted; want %d", counted, m.logged)
 	}
 }

@@ -188,18 +188,30 @@ func stepText(path string) string {
 	return string(raw)
 }
 
-// rows reads the lane's log.
+// rows reads the lane's log: the records of ended runs by "r id", of steps by
+// "s project run seq".
 func (b *bed) rows() map[string]string {
 	b.t.Helper()
 	entries, err := b.rdb.XRange(b.t.Context(), logs.StreamKey(0), "-", "+").Result()
 	b.must(err)
 	rows := map[string]string{}
 	for _, e := range entries {
-		for key, value := range e.Values {
+		all, _ := e.Values["rows"].(string)
+		ended, _ := e.Values["ended"].(string)
+		ids := strings.Fields(ended)
+		for row, err := range logs.Rows(all) {
+			b.must(err)
+			key := fmt.Sprintf("s %s %s %d", row.Project, row.Run, row.Seq)
+			if row.Kind == logs.RunRow {
+				key, ids = "r "+ids[0], ids[1:]
+			}
 			if _, twice := rows[key]; twice {
 				b.t.Errorf("the log has %q twice", key)
 			}
-			rows[key], _ = value.(string)
+			rows[key] = row.Record
+		}
+		if len(ids) > 0 {
+			b.t.Errorf("an entry names %v as ended, and has no rows of them", ids)
 		}
 	}
 	return rows
@@ -398,7 +410,7 @@ func TestLook(t *testing.T) {
 func TestCommitOfAnotherIsRefused(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bed) {
 		s := b.running(b.one)
-		row := []field{{name: "s:a", value: `{"path":"a"}`, logKey: "s default " + s.id + " 1"}}
+		row := []field{{name: "s:a", value: `{"path":"a"}`, row: logs.StepRow, seq: 1}}
 		for name, c := range map[string]struct {
 			by     *ledger
 			commit commit
@@ -426,11 +438,11 @@ func TestCommitIsAppliedOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bed) {
 		s := b.running(b.one)
 		b.must(b.rdb.HSet(t.Context(), b.lane().key+":run:"+s.id, "i:1", `{"kind":"event"}`).Err())
-		c := commit{id: s.id, fence: s.fence, serial: 0, way: way{kind: wayGo}, fields: []field{
-			{name: "s:a", value: stepText("a"), logKey: "s default " + s.id + " 1"},
+		c := commit{id: s.id, project: "default", fence: s.fence, serial: 0, way: way{kind: wayGo}, fields: []field{
+			{name: "s:a", value: stepText("a"), row: logs.StepRow, seq: 1},
 			{name: "x:a", value: "sealed"},
 			{name: "i:1"}, // removed
-			{logKey: "s default " + s.id + " 2", logValue: "only logged"},
+			{name: "s:b", value: stepText("b"), row: logs.StepRow, seq: 2},
 		}}
 		for range 3 {
 			if code := b.commit(b.one, c); code != commitDone {
@@ -438,14 +450,14 @@ func TestCommitIsAppliedOnce(t *testing.T) {
 			}
 		}
 		got := b.expect(s.id, schema.RunRunning)
-		if len(got.steps) != 1 || string(got.sealed["a"]) != "sealed" || len(got.mail) != 0 {
+		if len(got.steps) != 2 || string(got.sealed["a"]) != "sealed" || len(got.mail) != 0 {
 			t.Errorf("the run is %+v", got)
 		}
 		rows := b.rows()
-		if len(rows) != 2 || rows["s default "+s.id+" 1"] != stepText("a") || rows["s default "+s.id+" 2"] != "only logged" {
+		if len(rows) != 2 || rows["s default "+s.id+" 1"] != stepText("a") || rows["s default "+s.id+" 2"] != stepText("b") {
 			t.Errorf("the log is %v", rows)
 		}
-		want := len(stepText("a")) + len("only logged")
+		want := len(logs.AppendStep(logs.AppendStep(nil, "default", s.id, 1, stepText("a")), "default", s.id, 2, stepText("b")))
 		if n, err := b.rdb.Get(t.Context(), b.lane().key+":logbytes").Int(); err != nil || n != want {
 			t.Errorf("%d bytes of log wait (%v); want %d", n, err, want)
 		}
@@ -512,7 +524,7 @@ func TestCommitEnds(t *testing.T) {
 		b.must(err)
 		s := b.running(b.one)
 		end := commit{id: s.id, fence: s.fence, way: way{kind: wayEnd, state: schema.RunSucceeded, tell: `{"caller":{}}`}, fields: []field{
-			{name: fieldEnd, value: `{"status":"succeeded"}`, logKey: logs.RunKey(s.id)},
+			{name: fieldEnd, value: `{"status":"succeeded"}`, row: logs.RunRow},
 		}}
 		for range 2 {
 			if code := b.commit(b.one, end); code != commitDone {

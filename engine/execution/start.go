@@ -100,6 +100,8 @@ const (
 	fieldWorker    = "w"
 	fieldStarted   = "at"
 	fieldWaitUntil = "wu"
+	fieldQueued    = "qt" // since when; without it, the fencing number is that
+	fieldCommit    = "c"  // the last of the worker that it left
 	fieldLimit     = "lk" // the concurrency limit that it is under
 	fieldRecovered = "rc" // since the last progress
 	fieldTakeovers = "rt" // in all
@@ -117,14 +119,34 @@ const (
 func parseState(id string, pairs []string) *state {
 	s := &state{id: id}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if err := s.take(pairs[i], pairs[i+1]); err != nil && s.damage == nil {
-			s.damage = fmt.Errorf("field %q of run %s in Redis can't be read: %w", pairs[i], id, err)
-		}
+		s.note(pairs[i], pairs[i+1])
 	}
-	if s.start.Workflow == "" && s.damage == nil {
-		s.damage = fmt.Errorf("the start record of run %s is missing in Redis", id)
-	}
+	s.missing()
 	return s
+}
+
+// beginningState is the state of a run that begins with this claim, of which
+// Redis has the start alone.
+func beginningState(id, fence, begin string, now time.Time, paused bool, worker string) *state {
+	s := &state{id: id, status: schema.RunRunning, worker: worker, begins: true, fresh: paused, startedAt: time.UnixMilli(now.UnixMilli()).UTC()}
+	s.note(fieldFence, fence)
+	s.note(fieldStart, begin)
+	s.missing()
+	return s
+}
+
+// note takes a field, or the damage that it is.
+func (s *state) note(field, value string) {
+	if err := s.take(field, value); err != nil && s.damage == nil {
+		s.damage = fmt.Errorf("field %q of run %s in Redis can't be read: %w", field, s.id, err)
+	}
+}
+
+// missing notes that a run has no start.
+func (s *state) missing() {
+	if s.start.Workflow == "" && s.damage == nil {
+		s.damage = fmt.Errorf("the start record of run %s is missing in Redis", s.id)
+	}
 }
 
 func (s *state) take(field, value string) (err error) {

@@ -130,7 +130,7 @@ func TestForgetMakesUpForAnother(t *testing.T) {
 		f := New(Options{Redis: rdb, Lanes: 1})
 		for i, run := range []string{"first", "second", "third"} {
 			id := fmt.Sprintf("%d-1", i+1)
-			if err := rdb.XAdd(ctx, &redis.XAddArgs{Stream: StreamKey(0), ID: id, Values: []any{"s p " + run + " 1", "12345", RunKey(run), "12345"}}).Err(); err != nil {
+			if err := rdb.XAdd(ctx, &redis.XAddArgs{Stream: StreamKey(0), ID: id, Values: []any{"s p " + run + " 1", "12345", "r " + run, "12345"}}).Err(); err != nil {
 				t.Fatal(err)
 			}
 			rdb.IncrBy(ctx, queue.Key(0, "logbytes"), 10)

@@ -2,6 +2,8 @@ package logs
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -26,11 +28,13 @@ func Waiting(ctx context.Context, rdb redis.UniversalClient, lane int, run strin
 		for _, entry := range entries {
 			for key, value := range entry.Values {
 				text, ok := value.(string)
-				if !ok || !strings.HasPrefix(key, "s ") || !strings.Contains(key, " "+run+" ") {
-					continue
+				if !ok || !strings.Contains(key, run) && !strings.Contains(text, run) {
+					continue // most are of other runs
 				}
-				if err := appendRow(&batch, key, text); err != nil {
-					return nil, err
+				var unread error
+				appendField(&batch, key, text, func(err error) { unread = errors.Join(unread, err) })
+				if unread != nil {
+					return nil, unread
 				}
 			}
 		}
@@ -40,5 +44,5 @@ func Waiting(ctx context.Context, rdb redis.UniversalClient, lane int, run strin
 		seen += len(entries)
 		to = "(" + entries[len(entries)-1].ID
 	}
-	return batch.Steps, nil
+	return slices.DeleteFunc(batch.Steps, func(row store.StepRow) bool { return row.Run != run }), nil
 }

@@ -1,125 +1,123 @@
 -- Commits checkpoints of runs of one lane, and parks, releases or ends them.
--- What goes into the log goes there in the same step, once.
+-- What goes into the log goes there in the same step, once, as one entry.
 --
 -- The hash claims:<worker> has the runs that the worker executes, each with its
 -- last commit, "fence.serial": one read of it tells for all commits of a call
--- which may still be written. Whoever takes a run away removes it there. A run
--- that leaves has its last commit in its own hash, as 'c'.
+-- whether each is the next of its run. Whoever takes a run away removes it
+-- there. A run that leaves has its last commit in its own hash, as 'c'.
 --
 -- KEYS[1]  lane prefix
--- ARGV     now (ms), worker, timer channel, lane number, how many commits, their
---          ids, then for each commit: fencing number, serial, number of fields,
---          and that many of (field, value or '' to remove it, log key or '', log
---          value or '' for value), then
---          the way on: 'go' | 'park', wake (ms), signals seen | 'release' |
---          'end', state, what its caller is still to be told or '', '1' when a
---          limit gave it a place | 'fail', as 'end', group and example of a notice
+-- ARGV     now (ms), worker, timer channel, lane number, rows of the log (of
+--          engine/logs), ids of the runs that end in them or '', how many
+--          commits, the ids of their runs, the commit before each, then for each
+--          commit: itself, the way on, how many fields are set ("sets removes
+--          response" where some are removed, or the response is among them:
+--          '1'), that many pairs of field and value, the fields to remove, and
+--          the rest of the way:
+--          'go' | 'park', wake (ms), signals seen; its last four pairs are set
+--          only if it parks | 'release' | 'end', what its caller is still
+--          to be told or '', '1' when a limit gave it a place | 'fail', as
+--          'end', group and example of a notice
 -- returns  a list with, for each commit, 0: refused, another worker has the
 --          run; 1: done; 2: not parked, since signals came that the worker has
 --          not seen; then a list with id and queue of each run that got the
---          place of one that ended, and needs a job
+--          place of one that ended, and needs a job. Where one of several is not
+--          the next of its run, nothing is done and the list is empty: the
+--          caller sends each apart
 local prefix = KEYS[1] .. ':'
-local now, worker, channel, lane, commits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local out, rows, told, left, stay, freed, bytes = {}, {}, {}, {}, {}, {}, 0
+local now, worker, channel, lane, rows, ended, commits =
+  ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+local out, told, left, stay, freed = {}, {}, {}, {}, {}
 local timers = prefix .. 'timers'
 local claims = prefix .. 'claims:' .. worker
 local earliest
+local i = 8 + 2 * commits
 
--- last is the last commit of each run; of one that is not claimed, false.
-local last, i = {}, 6 + commits
-for n, commit in ipairs(redis.call('HMGET', claims, unpack(ARGV, 6, 5 + commits))) do last[ARGV[5 + n]] = commit end
-
-local function append()
-  if #rows > 0 then
-    redis.call('XADD', prefix .. 'log', '*', unpack(rows))
-    rows = {}
+local next, seen = true, {}
+for n, before in ipairs(redis.call('HMGET', claims, unpack(ARGV, 8, 7 + commits))) do
+  local id = ARGV[7 + n]
+  if before ~= ARGV[7 + commits + n] or seen[id] then next = before end
+  seen[id] = true
+end
+if next ~= true then
+  if commits > 1 then return { out, freed } end
+  local commit, way = ARGV[i], ARGV[i + 1]
+  if next == commit then
+    -- The same call again, after a lost reply; one that parked would have left.
+    return { { way == 'park' and 2 or 1 }, freed }
+  elseif next then
+    return { { 0 }, freed }
   end
+  -- Not claimed. Perhaps it is the same call again of one that left.
+  local have = redis.call('HMGET', prefix .. 'run:' .. ARGV[8], 'f', 'c')
+  local same = have[2] == commit and string.match(commit, '^%d+') == have[1]
+  return { { same and 1 or 0 }, freed }
 end
 
 for n = 1, commits do
-  local id, fence, fields = ARGV[5 + n], ARGV[i], tonumber(ARGV[i + 2])
-  local commit, before = fence .. '.' .. ARGV[i + 1], last[id]
-  local first = i + 3
-  i = first + 4 * fields
-  local way, a, b, limited = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local group, example
-  if way == 'fail' then way, group, example, i = 'end', ARGV[i + 4], ARGV[i + 5], i + 2 end
-  if way == 'park' then i = i + 3 elseif way == 'end' then i = i + 4 else i = i + 1 end
-
+  local id, commit, way, sets, removes, response = ARGV[7 + n], ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), 0, nil
+  if not sets then
+    sets, removes, response = string.match(ARGV[i + 2], '^(%d+) (%d+) (%d?)$')
+    sets, removes = tonumber(sets), tonumber(removes)
+  end
   local key = prefix .. 'run:' .. id
-  if before == commit then
-    -- The same call again, after a lost reply; one that parked would have left.
-    out[n] = way == 'park' and 2 or 1
-  elseif not before then
-    -- Perhaps that, too, of one that left.
-    local have = redis.call('HMGET', key, 'f', 'c')
-    out[n] = have[1] == fence and have[2] == commit and 1 or 0
-  elseif string.sub(before, 1, #fence + 1) ~= fence .. '.' then
-    out[n] = 0
-  else
-    local set = {}
-    for j = first, first + 4 * fields - 1, 4 do
-      local field, value, logkey, logvalue = ARGV[j], ARGV[j + 1], ARGV[j + 2], ARGV[j + 3]
-      if field ~= '' and value == '' then
-        redis.call('HDEL', key, field)
-      elseif field ~= '' then
-        set[#set + 1], set[#set + 2] = field, value
-        if field == 'rs' then told[#told + 1] = id end
-      end
-      if logkey ~= '' then
-        if logvalue == '' then logvalue = value end
-        rows[#rows + 1], rows[#rows + 2] = logkey, logvalue
-        bytes = bytes + #logvalue
-        if #rows >= 2000 then append() end
-      end
-    end
-    out[n] = 1
-    local leaves = way ~= 'go'
-    if way == 'end' then
-      set[#set + 1], set[#set + 2] = 'st', a
-      told[#told + 1] = id
-      if group then note(prefix, group, now, example) end
-      if b ~= '' then redis.call('HSET', prefix .. 'untold', id, b) end
-      if limited == '1' then
-        local limit = redis.call('HMGET', key, 'lk', 'ln')
-        for _, word in ipairs(release(prefix, id, limit[1], limit[2], now)) do freed[#freed + 1] = word end
-      end
-    elseif way == 'release' then
-      set[#set + 1], set[#set + 2] = 'st', 'queued'
-      set[#set + 1], set[#set + 2] = 'w', ''
-      set[#set + 1], set[#set + 2] = 'qt', now
-      ready(prefix, redis.call('HGET', key, 'p'), { id }, 'LPUSH')
-    elseif way == 'park' then
-      if tonumber(redis.call('HGET', key, 'sg') or '0') > tonumber(b) then
-        out[n], leaves = 2, false
-      else
-        set[#set + 1], set[#set + 2] = 'st', 'waiting'
-        set[#set + 1], set[#set + 2] = 'w', ''
-        set[#set + 1], set[#set + 2] = 'wu', a
-        local wake = tonumber(a)
-        if not earliest then
-          local head = redis.call('ZRANGE', timers, 0, 0, 'WITHSCORES')
-          earliest = { head[2] and tonumber(head[2]) or math.huge, math.huge }
-        end
-        redis.call('ZADD', timers, a, id)
-        if wake < earliest[2] then earliest[2] = wake end
-      end
-    end
-    if leaves then
-      set[#set + 1], set[#set + 2] = 'c', commit
-      left[#left + 1] = id
-      last[id] = false
+  local first = i + 3
+  local last = first + 2 * sets - 1
+  i = last + removes + 1
+  out[n] = 1
+  local leaves = way ~= 'go'
+  if way == 'park' then
+    local a, b = ARGV[i], ARGV[i + 1]
+    i = i + 2
+    if tonumber(redis.call('HGET', key, 'sg') or '0') > tonumber(b) then
+      out[n], leaves, last = 2, false, last - 8
     else
-      stay[#stay + 1], stay[#stay + 2] = id, commit
-      last[id] = commit
+      local wake = tonumber(a)
+      if not earliest then
+        local head = redis.call('ZRANGE', timers, 0, 0, 'WITHSCORES')
+        earliest = { head[2] and tonumber(head[2]) or math.huge, math.huge }
+      end
+      redis.call('ZADD', timers, a, id)
+      if wake < earliest[2] then earliest[2] = wake end
     end
-    if #set > 0 then redis.call('HSET', key, unpack(set)) end
+  elseif way == 'release' then
+    ready(prefix, redis.call('HGET', key, 'p'), { id }, 'LPUSH')
+  elseif leaves then
+    local tell, limited = ARGV[i], ARGV[i + 1]
+    i = i + 2
+    told[#told + 1] = id
+    if way == 'fail' then
+      note(prefix, ARGV[i], now, ARGV[i + 1])
+      i = i + 2
+    end
+    if tell ~= '' then redis.call('HSET', prefix .. 'untold', id, tell) end
+    if limited == '1' then
+      local limit = redis.call('HMGET', key, 'lk', 'ln')
+      for _, word in ipairs(release(prefix, id, limit[1], limit[2], now)) do freed[#freed + 1] = word end
+    end
+  end
+  if last > first then redis.call('HSET', key, unpack(ARGV, first, last)) end
+  if removes > 0 then
+    local begin = first + 2 * sets
+    redis.call('HDEL', key, unpack(ARGV, begin, begin + removes - 1))
+  end
+  if response == '1' then told[#told + 1] = id end
+  if leaves then
+    left[#left + 1] = id
+  else
+    stay[#stay + 1], stay[#stay + 2] = id, commit
   end
 end
-append()
+if rows ~= '' then
+  if ended == '' then
+    redis.call('XADD', prefix .. 'log', '*', 'rows', rows)
+  else
+    redis.call('XADD', prefix .. 'log', '*', 'rows', rows, 'ended', ended)
+  end
+  redis.call('INCRBY', prefix .. 'logbytes', #rows)
+end
 if #left > 0 then redis.call('HDEL', claims, unpack(left)) end
 if #stay > 0 then redis.call('HSET', claims, unpack(stay)) end
-if bytes > 0 then redis.call('INCRBY', prefix .. 'logbytes', bytes) end
 if earliest and earliest[2] < earliest[1] then
   redis.call('PUBLISH', channel, lane .. ' ' .. string.format('%.0f', earliest[2]))
 end

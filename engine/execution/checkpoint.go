@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/engine/logs"
 	"paragon/engine/record"
 	"paragon/schema"
 	"paragon/workflows/interpret"
@@ -75,7 +74,7 @@ func (s *segment) fieldOf(rec *schema.StepRecord) ([]field, error) {
 	}
 	f := field{name: prefixStep + rec.Path}
 	if logged(rec) {
-		f.row, f.seq = logs.StepRow, s.seq
+		f.row, f.seq = stepRow, s.seq
 		s.seq++
 	}
 	if s.w.opts.Payloads.Takes(len(rec.Result)) {
@@ -196,7 +195,7 @@ func (s *segment) finish(end *interpret.End) error {
 	if err != nil {
 		return err
 	}
-	fields = append(fields, field{name: fieldEnd, value: string(raw), row: logs.RunRow})
+	fields = append(fields, field{name: fieldEnd, value: string(raw), row: runRow})
 	if _, err := s.write(fields, on); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,9 +38,19 @@ type commit struct {
 // field is a field of the run's hash, and a row of the log when it is logged.
 type field struct {
 	name, value string
-	row         logs.RowKind // 0: it is not logged
-	seq         int64        // of a step's row
+	row         rowKind
+	seq         int64  // of a step's row
+	key         string // of the row, while it is written
 }
+
+// rowKind says whether a field is logged, and as what.
+type rowKind byte
+
+const (
+	noRow rowKind = iota
+	stepRow
+	runRow
+)
 
 // way says how the run goes on after the commit.
 type way struct {
@@ -101,14 +110,13 @@ func (l *ledger) commitAll(ctx context.Context, ln *lane, reqs []*commit) ([]int
 // copy of each.
 func (l *ledger) commitTogether(ctx context.Context, ln *lane, reqs []*commit) ([]int, error) {
 	now := ms(l.now())
-	rows, ended := logRows(reqs)
 	markAll(reqs)
 	size := 7
 	for _, c := range reqs {
-		size += 18 + 2*len(c.fields)
+		size += 18 + 4*len(c.fields)
 	}
 	args := make([]any, 0, size)
-	args = append(args, now, l.worker, queue.TimerChannel(ln.number), ln.number, rows, ended, len(reqs))
+	args = append(args, now, l.worker, queue.TimerChannel(ln.number), ln.number, nil, nil, len(reqs))
 	for _, c := range reqs {
 		args = append(args, &c.id)
 	}
@@ -118,6 +126,9 @@ func (l *ledger) commitTogether(ctx context.Context, ln *lane, reqs []*commit) (
 	for _, c := range reqs {
 		args = c.appendTo(args, now)
 	}
+	words := len(args)
+	args, args[5] = appendRows(args, reqs)
+	args[4] = words
 	reply, err := commitScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("commit in lane %d: %w", ln.number, err)
@@ -140,37 +151,31 @@ func (l *ledger) commitTogether(ctx context.Context, ln *lane, reqs []*commit) (
 	return out, nil
 }
 
-// logRows is the log entry of commits, and the ids of the runs that end in it.
-func logRows(reqs []*commit) (rows []byte, ended string) {
-	size, ids := 0, 0
+// appendRows appends the rows of the log, each its key and value, and returns
+// the bytes of the values.
+func appendRows(args []any, reqs []*commit) (_ []any, size int) {
+	var keys []byte // one text for all, that each takes its part of
 	for _, c := range reqs {
 		for i := range c.fields {
 			switch f := &c.fields[i]; f.row {
-			case logs.RunRow:
-				ids += len(c.id) + 1
-				size += len(f.value) + logs.RowRoom
-			case logs.StepRow:
-				size += len(f.value) + len(c.project) + len(c.id) + logs.RowRoom
+			case runRow:
+				keys = append(logs.AppendRunKey(keys, c.id), '\n')
+			case stepRow:
+				keys = append(logs.AppendStepKey(keys, c.project, c.id, f.seq), '\n')
 			}
 		}
 	}
-	if size == 0 {
-		return nil, ""
-	}
-	rows = make([]byte, 0, size)
-	runs := make([]byte, 0, ids)
+	rest := string(keys)
 	for _, c := range reqs {
 		for i := range c.fields {
-			switch f := &c.fields[i]; f.row {
-			case logs.RunRow:
-				rows = logs.AppendRun(rows, f.value)
-				runs = append(append(runs, c.id...), ' ')
-			case logs.StepRow:
-				rows = logs.AppendStep(rows, c.project, c.id, f.seq, f.value)
+			if f := &c.fields[i]; f.row != noRow {
+				f.key, rest, _ = strings.Cut(rest, "\n")
+				args = append(args, &f.key, &f.value)
+				size += len(f.value)
 			}
 		}
 	}
-	return rows, string(bytes.TrimSuffix(runs, []byte(" ")))
+	return args, size
 }
 
 // markAll names each commit and the one before it: "fence.serial", and "fence."
@@ -305,7 +310,7 @@ func (l *ledger) writeOne(ctx context.Context, ln *lane, c commit) (code int, er
 	if err == nil && code == commitRefused {
 		err = errFenced
 	}
-	if err != nil || l.settle == nil || !slices.ContainsFunc(c.fields, func(f field) bool { return f.row != 0 }) {
+	if err != nil || l.settle == nil || !slices.ContainsFunc(c.fields, func(f field) bool { return f.row != noRow }) {
 		return code, err
 	}
 	return code, persist(ctx, func() error { return l.settle(ctx, ln.number) })

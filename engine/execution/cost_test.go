@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/engine/logs"
 	"paragon/engine/queue"
 	"paragon/engine/servicetest"
 	"paragon/schema"
@@ -28,7 +27,7 @@ func BenchmarkScripts(b *testing.B) {
 		b.ReportMetric((usedBy(b, rdb.Info(b.Context(), "cpu").Val())-before)*1e6/float64(b.N*maxCommits), name+"-µs/run")
 	}
 	raw, err := appendStart(nil, &start{Project: "default", Workflow: "three", Revision: 1, CreatedAt: bed.clock, Input: []byte("null"),
-		Trigger: schema.Trigger{Kind: "api", Actor: "member:admin@localhost", Time: bed.clock}})
+		Trigger: schema.Trigger{Kind: "api", Actor: "key:bootstrap", Time: bed.clock}})
 	bed.must(err)
 	begin := string(raw)
 	batches := make([][]acceptance, b.N)
@@ -70,13 +69,13 @@ func BenchmarkScripts(b *testing.B) {
 	value := strings.Repeat("x", 45)
 	step := func(path string, seq int64) func(*state) []field {
 		return func(st *state) []field {
-			return []field{{name: prefixStep + path, value: value, row: logs.StepRow, seq: seq}}
+			return []field{{name: prefixStep + path, value: value, row: stepRow, seq: seq}}
 		}
 	}
 	cost("checkpoint", commits(0, step("a", 1), way{kind: wayGo}))
 	cost("checkpoint2", commits(1, step("b", 2), way{kind: wayGo}))
 	cost("end", commits(2, func(st *state) []field {
-		return append(step("c", 3)(st), field{name: fieldEnd, value: strings.Repeat("y", 120), row: logs.RunRow})
+		return append(step("c", 3)(st), field{name: fieldEnd, value: strings.Repeat("y", 120), row: runRow})
 	}, way{kind: wayEnd, state: schema.RunSucceeded}))
 }
 

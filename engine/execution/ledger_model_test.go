@@ -12,7 +12,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/engine/logs"
 	"paragon/engine/queue"
 	"paragon/schema"
 )
@@ -259,7 +258,7 @@ func (m *model) commit(t *rapid.T) {
 		if rapid.Bool().Draw(t, "set") {
 			f.value = "value " + strconv.Itoa(m.rows)
 			if rapid.Bool().Draw(t, "logged") {
-				f.row, f.seq = logs.StepRow, int64(m.rows)
+				f.row, f.seq = stepRow, int64(m.rows)
 			}
 		}
 		c.fields = append(c.fields, f)
@@ -304,9 +303,9 @@ func (m *model) apply(s *modelSegment, c commit) int {
 		} else {
 			r.fields[f.name] = f.value
 		}
-		if f.row != 0 {
+		if f.row != noRow {
 			m.log[fmt.Sprintf("s p %s %d", c.id, f.seq)] = f.value
-			m.logged += len(logs.AppendStep(nil, "p", c.id, f.seq, f.value))
+			m.logged += len(f.value)
 		}
 	}
 	switch c.way.kind {

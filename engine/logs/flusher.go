@@ -277,14 +277,12 @@ func (f *Flusher) read(ctx context.Context, lane int, batch *store.LogBatch, upT
 			for i := 0; i+1 < len(entry.rows); i += 2 {
 				key, _ := entry.rows[i].(string)
 				text, _ := entry.rows[i+1].(string)
-				if key != endedField {
-					bytes += len(text)
-				}
-				appendField(batch, key, text, func(err error) {
+				bytes += len(text)
+				if err := appendRow(batch, key, text); err != nil {
 					// The row is lost to the history, and says so; holding up all
 					// that follow would lose more.
 					f.log.Error("a log row is not readable and is left out", "lane", lane, "entry", entry.id, "error", err)
-				})
+				}
 			}
 			batch.To = entry.id
 		}

@@ -31,13 +31,8 @@ if done ~= from then
     for _, entry in ipairs(entries) do
       local row = entry[2]
       for i = 1, #row, 2 do
-        local key, value = row[i], row[i + 1]
-        if key == 'ended' then
-          for id in string.gmatch(value, '%S+') do ids[#ids + 1] = id end
-        else
-          bytes = bytes + #value
-          if string.sub(key, 1, 2) == 'r ' then ids[#ids + 1] = string.sub(key, 3) end
-        end
+        bytes = bytes + #row[i + 1]
+        if string.sub(row[i], 1, 2) == 'r ' then ids[#ids + 1] = string.sub(row[i], 3) end
       end
       first = '(' .. entry[1]
     end

@@ -2,8 +2,6 @@ package logs
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -28,13 +26,11 @@ func Waiting(ctx context.Context, rdb redis.UniversalClient, lane int, run strin
 		for _, entry := range entries {
 			for key, value := range entry.Values {
 				text, ok := value.(string)
-				if !ok || !strings.Contains(key, run) && !strings.Contains(text, run) {
-					continue // most are of other runs
+				if !ok || !strings.HasPrefix(key, "s ") || !strings.Contains(key, " "+run+" ") {
+					continue
 				}
-				var unread error
-				appendField(&batch, key, text, func(err error) { unread = errors.Join(unread, err) })
-				if unread != nil {
-					return nil, unread
+				if err := appendRow(&batch, key, text); err != nil {
+					return nil, err
 				}
 			}
 		}
@@ -44,5 +40,5 @@ func Waiting(ctx context.Context, rdb redis.UniversalClient, lane int, run strin
 		seen += len(entries)
 		to = "(" + entries[len(entries)-1].ID
 	}
-	return slices.DeleteFunc(batch.Steps, func(row store.StepRow) bool { return row.Run != run }), nil
+	return batch.Steps, nil
 }

@@ -7,17 +7,17 @@
 -- there. A run that leaves has its last commit in its own hash, as 'c'.
 --
 -- KEYS[1]  lane prefix
--- ARGV     now (ms), worker, timer channel, lane number, rows of the log (of
---          engine/logs), ids of the runs that end in them or '', how many
---          commits, the ids of their runs, the commit before each, then for each
---          commit: itself, the way on, how many fields are set ("sets removes
+-- ARGV     now (ms), worker, timer channel, lane number, after how many words the
+--          rows of the log come, bytes of their values, how many commits, the
+--          ids of their runs, the commit before each, then for each commit: itself, the way on, how many fields are set ("sets removes
 --          response" where some are removed, or the response is among them:
 --          '1'), that many pairs of field and value, the fields to remove, and
 --          the rest of the way:
 --          'go' | 'park', wake (ms), signals seen; its last four pairs are set
 --          only if it parks | 'release' | 'end', what its caller is still
 --          to be told or '', '1' when a limit gave it a place | 'fail', as
---          'end', group and example of a notice
+--          'end', group and example of a notice; last the rows of the log, each
+--          its key and value
 -- returns  a list with, for each commit, 0: refused, another worker has the
 --          run; 1: done; 2: not parked, since signals came that the worker has
 --          not seen; then a list with id and queue of each run that got the
@@ -25,8 +25,8 @@
 --          the next of its run, nothing is done and the list is empty: the
 --          caller sends each apart
 local prefix = KEYS[1] .. ':'
-local now, worker, channel, lane, rows, ended, commits =
-  ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+local now, worker, channel, lane, words, bytes, commits =
+  ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local out, told, left, stay, freed = {}, {}, {}, {}, {}
 local timers = prefix .. 'timers'
 local claims = prefix .. 'claims:' .. worker
@@ -108,14 +108,10 @@ for n = 1, commits do
     stay[#stay + 1], stay[#stay + 2] = id, commit
   end
 end
-if rows ~= '' then
-  if ended == '' then
-    redis.call('XADD', prefix .. 'log', '*', 'rows', rows)
-  else
-    redis.call('XADD', prefix .. 'log', '*', 'rows', rows, 'ended', ended)
-  end
-  redis.call('INCRBY', prefix .. 'logbytes', #rows)
+for first = words + 1, #ARGV, 2000 do
+  redis.call('XADD', prefix .. 'log', '*', unpack(ARGV, first, math.min(first + 1999, #ARGV)))
 end
+if words < #ARGV then redis.call('INCRBY', prefix .. 'logbytes', bytes) end
 if #left > 0 then redis.call('HDEL', claims, unpack(left)) end
 if #stay > 0 then redis.call('HSET', claims, unpack(stay)) end
 if earliest and earliest[2] < earliest[1] then

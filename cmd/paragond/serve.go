@@ -65,7 +65,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.payloads, "payloads", env("PARAGON_PAYLOADS", ""), "object storage for values above 256 KiB: dir:/path, or s3://bucket/prefix?endpoint=https://host (PARAGON_PAYLOADS; default: they stay in Redis and Postgres)")
 	f.StringVar(&o.keyFile, "master-key-file", "", "file with the master key; else PARAGON_MASTER_KEY or PARAGON_MASTER_KEY_FILE")
 	f.IntVar(&o.lanes, "lanes", daemon.DefaultLanes, "number of lanes: the same in all processes, and never made smaller while runs live")
-	f.IntVar(&o.capacity, "capacity", 1000, "how many runs a worker executes at once, not counting as many again whose calls take long")
+	f.IntVar(&o.capacity, "capacity", execution.DefaultCapacity, "how many runs a worker executes at once, not counting as many again whose calls take long")
 	f.DurationVar(&o.drain, "drain", 25*time.Second, "how long attempts under way may go on at shutdown")
 	f.DurationVar(&o.linger, "linger", 3*time.Second, "how long the API still answers at shutdown once /readyz says that it will not")
 	f.IntVar(&o.rate, "rate-limit", 10_000, "requests a second that one key or login may send to this process; 0: any number")

@@ -47,10 +47,10 @@ type lane struct {
 }
 
 // The most calls that share one script: it blocks Redis while it runs, so it
-// must stay below a few milliseconds.
+// must stay below a few milliseconds, and each call has a price of its own.
 const (
 	maxAccepts = 128
-	maxCommits = 128
+	maxCommits = 256
 )
 
 func newLedger(rdb redis.UniversalClient, lanes int, worker string, now func() time.Time) *ledger {

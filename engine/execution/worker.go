@@ -44,7 +44,7 @@ type WorkerOptions struct {
 	// Payloads keeps large values; nil: they stay in Redis and SQL.
 	Payloads *payload.Store
 	// Capacity is how many runs execute at once, not counting as many again whose
-	// calls take long. Default 1000.
+	// calls take long. 0 takes DefaultCapacity.
 	Capacity int
 	// Drain is how long Stop lets attempts under way go on. Default 25s.
 	Drain time.Duration
@@ -92,6 +92,10 @@ type Worker struct {
 	beaten atomic.Pointer[error]
 }
 
+// DefaultCapacity is how many runs a worker executes at once unless told
+// otherwise: with fewer, less of them share a round trip than could.
+const DefaultCapacity = 2000
+
 // lastWrites is how long interrupted runs may try to be given back.
 const lastWrites = 3 * time.Second
 
@@ -107,7 +111,7 @@ func NewWorker(opts WorkerOptions) *Worker {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	if opts.Capacity <= 0 {
-		opts.Capacity = 1000
+		opts.Capacity = DefaultCapacity
 	}
 	if opts.Drain <= 0 {
 		opts.Drain = 25 * time.Second
@@ -209,7 +213,7 @@ func (w *Worker) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	for _, ln := range w.ledger.lanes {
-		jobs, err := w.ledger.takeBack(ctx, ln, w.opts.ID, false, w.opts.Capacity)
+		jobs, err := w.ledger.takeBack(ctx, ln, w.opts.ID, false, 2*w.opts.Capacity)
 		if err == nil {
 			err = enqueueJobs(ctx, w.opts.Queue, ln, jobs)
 		}

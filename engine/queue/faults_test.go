@@ -197,25 +197,44 @@ func TestLostDequeueReply(t *testing.T) {
 	direct := connect(t, addr)
 	l := newLink(t, addr)
 	in := newInbox()
-	// Each look while the link is mute uses up an open connection, and no new
-	// one can greet: the looks must be rare for one to find the task.
-	c := consume(t, connectWith(t, l.proxy.Listen, shortTimeouts), ConsumerOptions{Handler: in.handle, Safety: 2 * time.Second})
+	rdb := connectWith(t, l.proxy.Listen, shortTimeouts)
+	c := consume(t, rdb, ConsumerOptions{Handler: in.handle, Safety: 2 * time.Second})
+	producer := producerOf(t, direct, ClientOptions{})
 	idle(t, c)
+	// What is sent while the link is mute uses up an open connection, and no new
+	// one can greet: with many open, one is left for the dequeue to be lost on.
+	open(t, rdb, 8)
 	l.mute()
-	if err := producerOf(t, direct, ClientOptions{}).Enqueue(within(t, patience), Target{}, "a"); err != nil {
+	if err := producer.Enqueue(within(t, patience), Target{}, "a"); err != nil {
 		t.Fatal(err)
 	}
 	k := keysOf(Target{})
 	eventually(t, "a dequeue whose reply is lost", func() bool { return direct.LLen(context.Background(), k.active).Val() == 1 })
-	lost := time.Now()
+	since := time.Now()
 	l.cut()
 	l.unmute()
 	l.mend()
 	in.has(t, "a")
-	if d := time.Since(lost); d > 15*time.Second {
+	if d := time.Since(since); d > 15*time.Second {
 		t.Errorf("the bundle was delivered after %v", d)
 	} else {
 		t.Logf("delivered after %v", d)
+	}
+}
+
+// open has a client keep n open connections.
+func open(t *testing.T, rdb redis.UniversalClient, n int) {
+	t.Helper()
+	client, ok := rdb.(*redis.Client)
+	if !ok {
+		t.Fatalf("%T has no connections to take", rdb)
+	}
+	for range n {
+		conn := client.Conn()
+		defer conn.Close() // all are open before the first goes back
+		if err := conn.Ping(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -147,10 +147,7 @@ func (s *segment) makeWay(d interpret.Decision) (made, over bool, err error) {
 	if !yes {
 		return false, false, nil
 	}
-	for _, action := range s.todo {
-		s.machine.Complete(action.Path, interpret.Outcome{Interrupted: true})
-	}
-	s.todo = s.todo[:0]
+	s.leaveUndone()
 	if d.Wake.IsZero() || wake.Before(d.Wake) {
 		d.Wake = wake
 	}

@@ -351,10 +351,7 @@ func (s *segment) park(d interpret.Decision) (bool, error) {
 
 // drain begins nothing new; once nothing is under way the run is given back.
 func (s *segment) drain() (over bool, err error) {
-	for _, action := range s.todo {
-		s.machine.Complete(action.Path, interpret.Outcome{Interrupted: true})
-	}
-	s.todo = nil
+	s.leaveUndone()
 	if len(s.effects) > 0 {
 		if len(s.records) > 0 {
 			if _, err := s.commit(way{kind: wayGo}); err != nil {
@@ -368,6 +365,14 @@ func (s *segment) drain() (over bool, err error) {
 	}
 	ln := s.w.ledger.lane(s.state.id)
 	return true, enqueueJobs(s.w.writes, s.w.opts.Queue, ln, []job{{id: s.state.id, priority: s.state.start.priority()}})
+}
+
+// leaveUndone begins none of what was decided, which charges no attempt.
+func (s *segment) leaveUndone() {
+	for _, action := range s.todo {
+		s.machine.Complete(action.Path, interpret.Outcome{Interrupted: true})
+	}
+	s.todo = nil
 }
 
 // alone tells whether there is one attempt to make and nothing else can happen

@@ -110,7 +110,7 @@ func TestComposeHasMailAndPayloads(t *testing.T) {
 func TestComposeKeepsJobsAndDropsRights(t *testing.T) {
 	c := load(t)
 	redis := strings.Join(c.Services["redis"].Command, " ")
-	for _, setting := range []string{"--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction"} {
+	for _, setting := range []string{"--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction", "--hash-max-listpack-value 1024"} {
 		if !strings.Contains(redis, setting) {
 			t.Errorf("redis is started without %s: %s", setting, redis)
 		}

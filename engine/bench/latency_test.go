@@ -123,7 +123,8 @@ func (w *world) commands() (n int64) {
 }
 
 // TestTriggersOverHTTP compares one trigger a request with a bare echo of the
-// same body.
+// same body, at as many connections as keep the machine busy with echoes, and
+// at more: what waits for Redis shares a round trip with more then.
 func TestTriggersOverHTTP(t *testing.T) {
 	w := newWorld(t)
 	d := w.start(daemon.RoleAPI)
@@ -154,27 +155,37 @@ func TestTriggersOverHTTP(t *testing.T) {
 		_, _ = rw.Write(body)
 	})
 
-	// In turns, since the machine's pace changes while one is measured.
+	trigger := "http://" + d.Addr().String() + "/v1/projects/default/workflows/three/runs"
+	for _, connections := range []int{64, 256} {
+		compareHTTP(w, echo, keep, trigger, body, n, connections)
+	}
+}
+
+// compareHTTP posts to an echo, to one that writes to Redis, and to where runs
+// are triggered, in turns, since the machine's pace changes while one is measured.
+func compareHTTP(w *world, echo, keep, trigger string, body []byte, n, connections int) {
+	t := w.t
+	t.Helper()
 	var bare, kept, ours, keptRatios, ratios []float64
 	var echoed, written, accepted cpu
 	rounds := size(1, 5)
 	for range rounds {
 		before := w.cpu()
-		bare = append(bare, post(t, echo, "", body, n))
+		bare = append(bare, post(t, echo, "", body, n, connections))
 		echoed = echoed.plus(w.cpu().minus(before))
 		before = w.cpu()
-		kept = append(kept, post(t, keep, "", body, n))
+		kept = append(kept, post(t, keep, "", body, n, connections))
 		written = written.plus(w.cpu().minus(before))
 		keptRatios = append(keptRatios, kept[len(kept)-1]/bare[len(bare)-1])
 		before = w.cpu()
-		ours = append(ours, post(t, "http://"+d.Addr().String()+"/v1/projects/default/workflows/three/runs", w.token, body, n))
+		ours = append(ours, post(t, trigger, w.token, body, n, connections))
 		accepted = accepted.plus(w.cpu().minus(before))
 		ratios = append(ratios, ours[len(ours)-1]/bare[len(bare)-1])
 	}
-	report(figure{Name: "triggers accepted over HTTP, one a request, 64 connections, median", Value: median(ours), Unit: "1/s",
+	report(figure{Name: fmt.Sprintf("triggers accepted over HTTP, one a request, %d connections, median", connections), Value: median(ours), Unit: "1/s",
 		Floor: "bare net/http echo", Ratio: median(ratios), Bar: "0.6",
 		Note: fmt.Sprintf("echo %.0f/s and %s; a trigger %s, the client's included", median(bare), echoed.each(n*rounds), accepted.each(n*rounds))})
-	report(figure{Name: "an echo that writes the body to Redis first, in group commits", Value: median(kept), Unit: "1/s",
+	report(figure{Name: fmt.Sprintf("an echo that writes the body to Redis first, in group commits, %d connections", connections), Value: median(kept), Unit: "1/s",
 		Floor: "bare net/http echo", Ratio: median(keptRatios), Note: "what a trigger can reach at most; " + written.each(n*rounds)})
 }
 
@@ -199,19 +210,19 @@ func median(of []float64) float64 {
 	return of[len(of)/2]
 }
 
-// post sends n requests over 64 connections and returns how many a second.
-func post(t *testing.T, url, token string, body []byte, n int) float64 {
+// post sends n requests over connections and returns how many a second.
+func post(t testing.TB, url, token string, body []byte, n, connections int) float64 {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	defer client.CloseIdleConnections()
 	work := make(chan struct{}, n)
 	for range n {
 		work <- struct{}{}
 	}
 	close(work)
-	errs := make(chan error, 64)
+	errs := make(chan error, connections)
 	began := time.Now()
-	for range 64 {
+	for range connections {
 		go func() {
 			var failed error
 			for range work {
@@ -236,7 +247,7 @@ func post(t *testing.T, url, token string, body []byte, n int) float64 {
 			errs <- failed
 		}()
 	}
-	for range 64 {
+	for range connections {
 		must(t, <-errs)
 	}
 	return float64(n) / time.Since(began).Seconds()

@@ -83,6 +83,7 @@ func newWorld(t testing.TB) *world {
 	// append-only file anew at each doubling from 64 MB, which a test of a minute
 	// would measure instead of what it means to. It goes for the floors, too.
 	must(t, w.rdb.ConfigSet(t.Context(), "auto-aof-rewrite-min-size", "4gb").Err())
+	must(t, w.rdb.ConfigSet(t.Context(), "hash-max-listpack-value", "1024").Err())
 
 	w.pg, err = pgxpool.New(t.Context(), w.pgURL)
 	must(t, err)

@@ -21,6 +21,7 @@ func BenchmarkScripts(b *testing.B) {
 	defer rdb.Close()
 	bed := newBed(b, rdb)
 	bed.must(rdb.ConfigSet(b.Context(), "auto-aof-rewrite-min-size", "4gb").Err())
+	bed.must(rdb.ConfigSet(b.Context(), "hash-max-listpack-value", "1024").Err())
 	cost := func(name string, do func()) {
 		before := usedBy(b, rdb.Info(b.Context(), "cpu").Val())
 		do()

@@ -132,15 +132,18 @@ const (
 )
 
 func (l *ledger) acceptAll(ctx context.Context, ln *lane, reqs []acceptance) ([]accepted, error) {
-	args := make([]any, 0, 2+len(reqs)*12)
-	args = append(args, ms(l.now()), l.logLimit)
+	args := make([]any, 0, 3+len(reqs)*12)
+	args = append(args, ms(l.now()), l.logLimit, len(reqs))
+	for i := range reqs {
+		args = append(args, 0, &reqs[i].id)
+	}
 	for i := range reqs {
 		r := &reqs[i]
 		keep := r.keep
 		if keep == 0 {
 			keep = idempotencyTTL
 		}
-		args = append(args, r.id, queueWord(r.priority, r.project), r.idem, int(keep.Seconds()), len(r.limits))
+		args = append(args, queueWord(r.priority, r.project), r.idem, int(keep.Seconds()), len(r.limits))
 		args = append(args, r.limits...)
 		args = append(args, len(r.fields)/2)
 		args = append(args, r.fields...)

@@ -2,10 +2,11 @@
 -- limit, and is found by the keeper should its job never reach the queue.
 --
 -- KEYS[1]  lane prefix
--- ARGV     now (ms), limit of the unwritten log (bytes, 0: none), then for each
---          run: id, queue, idempotency key or '', seconds that the key is
---          kept, number of words that limit it, those words (below), number of
---          fields, and that many pairs of field and value
+-- ARGV     now (ms), limit of the unwritten log (bytes, 0: none), number of
+--          runs, for each 0 and its id, then for each: queue, idempotency key
+--          or '', seconds that the key is kept, number of words that limit it,
+--          those words (below), number of fields, and that many pairs of field
+--          and value
 --          words: 'rate' key limit per(ms) | 'throttle' key limit per(ms) |
 --          'debounce' key period(ms) longest(ms, 0: none) | 'concurrency' key
 --          limit policy; and last 'deadline' ms '' ''
@@ -15,7 +16,8 @@
 --          limit is, for more ms; 0 not accepted: the log has reached its limit.
 --          With 3, more is a run to be canceled in favour of this one, or ''
 local prefix = KEYS[1] .. ':'
-local now, loglimit = tonumber(ARGV[1]), tonumber(ARGV[2])
+local now, loglimit, runs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local live = prefix .. 'live'
 local full = loglimit > 0 and tonumber(redis.call('GET', prefix .. 'logbytes') or '0') >= loglimit
 
 -- window counts what happened in the last while, and says when there is room.
@@ -70,17 +72,22 @@ local function limited(id, first, last)
   return 1, more, start, place
 end
 
-local out, live, queued, i = {}, {}, {}, 3
-while i <= #ARGV do
-  local id, queue, idem, ttl, words = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
-  local firstword = i + 5
+-- The set of what lives tells by one call that none of the runs is there, as
+-- nearly always; else each is looked up.
+local fresh = redis.call('ZADD', live, 'NX', unpack(ARGV, 4, 3 + 2 * runs)) == runs
+
+local out, refused, queued, i = {}, {}, {}, 4 + 2 * runs
+for n = 1, runs do
+  local own = ARGV[3 + 2 * n]
+  local id, queue, idem, ttl, words = own, ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+  local firstword = i + 4
   local fields = tonumber(ARGV[firstword + words])
   local first = firstword + words + 1
   i = first + 2 * fields
   local key = prefix .. 'run:' .. id
   local taken = idem ~= '' and redis.call('GET', prefix .. 'idem:' .. idem)
   local code, more, start, place = 1, '', 0, nil
-  local there = redis.call('EXISTS', key) == 1
+  local there = not fresh and redis.call('EXISTS', key) == 1
   if taken and (taken ~= id or not there) then
     -- Another run has the key; or this one was accepted before, and has ended
     -- and gone meanwhile: a call can be late by more than a run takes.
@@ -96,7 +103,7 @@ while i <= #ARGV do
       -- The fencing number begins at the time: when Redis has lost its memory and
       -- the run is accepted once more, its numbers are above those of before.
       redis.call('HSET', key, 'st', 'queued', 'f', ARGV[1], 'p', queue, unpack(ARGV, first, i - 1))
-      live[#live + 1], live[#live + 2] = 0, id
+      there = true
       local deadline = words > 0 and ARGV[firstword + words - 3]
       if place then redis.call('HSET', key, 'lk', place[1], 'ln', place[2], 'dl', deadline) end
       if start > 0 then
@@ -118,8 +125,9 @@ while i <= #ARGV do
       if idem ~= '' then redis.call('SET', prefix .. 'idem:' .. idem, id, 'EX', ttl) end
     end
   end
+  if not there then refused[#refused + 1] = own end
   out[#out + 1], out[#out + 2], out[#out + 3] = code, id, more
 end
-if #live > 0 then redis.call('ZADD', prefix .. 'live', unpack(live)) end
+if #refused > 0 then redis.call('ZREM', live, unpack(refused)) end
 for queue, ids in pairs(queued) do ready(prefix, queue, ids) end
 return out

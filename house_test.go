@@ -53,7 +53,7 @@ var plan = []struct {
 		"engine/store", "engine/queue", "engine/record", "engine/payload", "workflows/steps", "engine/cache", "engine/logs", "engine/notice", "engine/stats", "engine/tracing"}},
 	{"engine/schedule", []string{"schema", "workflows", "workflows/interpret", "engine/cache", "engine/execution", "engine/connect"}},
 	{"engine/notice", []string{"engine/queue"}},
-	{"engine/destination", []string{"schema", "schema/api", "workflows", "workflows/exchange", "engine/cache", "engine/notice", "engine/queue", "engine/store"}},
+	{"engine/destination", []string{"schema", "schema/api", "workflows", "workflows/exchange", "engine/cache", "engine/logs", "engine/notice", "engine/queue", "engine/store"}},
 	{"engine/connect", []string{"schema", "schema/api", "workflows", "workflows/exchange", "workflows/token", "engine/seal", "engine/store", "engine/cache", "engine/outbound", "engine/queue"}},
 	{"engine/connect/proxy", []string{"schema", "workflows/exchange", "engine/connect", "engine/queue", "engine/record", "engine/logs", "engine/stats"}},
 	{"engine/connect/proxy/later", []string{"schema", "schema/api", "workflows", "workflows/exchange", "workflows/steps", "engine/connect/proxy"}},

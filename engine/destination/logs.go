@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
+	"paragon/engine/logs"
 	"paragon/engine/notice"
-	"paragon/engine/queue"
 	"paragon/schema"
 )
 
@@ -35,7 +34,7 @@ func (s *Sender) watchLogs(ctx context.Context, all []target) error {
 		return nil
 	}
 	s.looked = now
-	waits, err := s.oldestRow(ctx)
+	waits, err := logs.Oldest(ctx, s.opts.Redis, s.opts.Lanes)
 	if err != nil {
 		return err
 	}
@@ -58,28 +57,4 @@ func (s *Sender) watchLogs(ctx context.Context, all []target) error {
 		}
 	}
 	return s.opts.Redis.Set(ctx, delayedKey, strconv.FormatInt(now.UnixMilli(), 10), 0).Err()
-}
-
-// oldestRow is how long the oldest row of any lane's log has waited, by Redis'
-// clock.
-func (s *Sender) oldestRow(ctx context.Context) (time.Duration, error) {
-	var longest time.Duration
-	for lane := range s.opts.Lanes {
-		rows, err := s.opts.Redis.XRangeN(ctx, queue.Key(lane, "log"), "-", "+", 1).Result()
-		if err != nil {
-			return 0, fmt.Errorf("look at the log of lane %d: %w", lane, err)
-		}
-		if len(rows) == 0 {
-			continue
-		}
-		now, err := s.opts.Redis.Time(ctx).Result()
-		if err != nil {
-			return 0, fmt.Errorf("ask Redis for the time: %w", err)
-		}
-		text, _, _ := strings.Cut(rows[0].ID, "-")
-		if ms, err := strconv.ParseInt(text, 10, 64); err == nil {
-			longest = max(longest, now.Sub(time.UnixMilli(ms)))
-		}
-	}
-	return longest, nil
 }

@@ -39,8 +39,7 @@ type commit struct {
 type field struct {
 	name, value string
 	row         rowKind
-	seq         int64  // of a step's row
-	key         string // of the row, while it is written
+	seq         int64 // of a step's row
 }
 
 // rowKind says whether a field is logged, and as what.
@@ -85,9 +84,47 @@ const (
 	commitSignals = 2
 )
 
-// commitAll commits by one script, or by one for each where one of them turns
-// out not to be the next commit of its run.
+// maxCommitted bounds what the commits of one script write, in bytes, unless one
+// alone is larger: Redis does nothing else meanwhile, and all that they log is one
+// entry, which is read as a whole.
+const maxCommitted = 16 << 20
+
+// commitAll commits by one script; by several where that would be too much for
+// one.
 func (l *ledger) commitAll(ctx context.Context, ln *lane, reqs []*commit) ([]int, error) {
+	first, size := 0, 0
+	var codes []int
+	for i, c := range reqs {
+		own := c.size()
+		if size += own; size > maxCommitted && i > first {
+			some, err := l.commitSome(ctx, ln, reqs[first:i])
+			if err != nil {
+				return nil, err
+			}
+			codes, first, size = append(codes, some...), i, own
+		}
+	}
+	rest, err := l.commitSome(ctx, ln, reqs[first:])
+	if err != nil {
+		return nil, err
+	}
+	if first == 0 {
+		return rest, nil
+	}
+	return append(codes, rest...), nil
+}
+
+// size is what a commit writes, in bytes.
+func (c *commit) size() (n int) {
+	for i := range c.fields {
+		n += len(c.fields[i].value)
+	}
+	return n
+}
+
+// commitSome commits by one script, or by one for each where one of them turns
+// out not to be the next commit of its run.
+func (l *ledger) commitSome(ctx context.Context, ln *lane, reqs []*commit) ([]int, error) {
 	codes, err := l.commitTogether(ctx, ln, reqs)
 	if err != nil || len(codes) == len(reqs) {
 		return codes, err
@@ -111,12 +148,12 @@ func (l *ledger) commitAll(ctx context.Context, ln *lane, reqs []*commit) ([]int
 func (l *ledger) commitTogether(ctx context.Context, ln *lane, reqs []*commit) ([]int, error) {
 	now := ms(l.now())
 	markAll(reqs)
-	size := 7
+	size := 6
 	for _, c := range reqs {
-		size += 18 + 4*len(c.fields)
+		size += 18 + 2*len(c.fields)
 	}
 	args := make([]any, 0, size)
-	args = append(args, now, l.worker, queue.TimerChannel(ln.number), ln.number, nil, nil, len(reqs))
+	args = append(args, now, l.worker, queue.TimerChannel(ln.number), ln.number, logRows(reqs), len(reqs))
 	for _, c := range reqs {
 		args = append(args, &c.id)
 	}
@@ -126,9 +163,6 @@ func (l *ledger) commitTogether(ctx context.Context, ln *lane, reqs []*commit) (
 	for _, c := range reqs {
 		args = c.appendTo(args, now)
 	}
-	words := len(args)
-	args, args[5] = appendRows(args, reqs)
-	args[4] = words
 	reply, err := commitScript.Run(ctx, l.rdb, []string{ln.key}, args...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("commit in lane %d: %w", ln.number, err)
@@ -151,31 +185,28 @@ func (l *ledger) commitTogether(ctx context.Context, ln *lane, reqs []*commit) (
 	return out, nil
 }
 
-// appendRows appends the rows of the log, each its key and value, and returns
-// the bytes of the values.
-func appendRows(args []any, reqs []*commit) (_ []any, size int) {
-	var keys []byte // one text for all, that each takes its part of
-	for _, c := range reqs {
-		for i := range c.fields {
-			switch f := &c.fields[i]; f.row {
-			case runRow:
-				keys = append(logs.AppendRunKey(keys, c.id), '\n')
-			case stepRow:
-				keys = append(logs.AppendStepKey(keys, c.project, c.id, f.seq), '\n')
-			}
-		}
-	}
-	rest := string(keys)
+// logRows is what commits put into the log, as one value.
+func logRows(reqs []*commit) []byte {
+	size := 0
 	for _, c := range reqs {
 		for i := range c.fields {
 			if f := &c.fields[i]; f.row != noRow {
-				f.key, rest, _ = strings.Cut(rest, "\n")
-				args = append(args, &f.key, &f.value)
-				size += len(f.value)
+				size += len(c.project) + len(c.id) + len(f.value) + logs.RowRoom
 			}
 		}
 	}
-	return args, size
+	rows := make([]byte, 0, size)
+	for _, c := range reqs {
+		for i := range c.fields {
+			switch f := &c.fields[i]; f.row {
+			case stepRow:
+				rows = logs.AppendStep(rows, c.project, c.id, f.seq, f.value)
+			case runRow:
+				rows = logs.AppendRun(rows, c.id, f.value)
+			}
+		}
+	}
+	return rows
 }
 
 // markAll names each commit and the one before it: "fence.serial", and "fence."

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"paragon/engine/logs"
 	"paragon/engine/queue"
 	"paragon/schema"
 )
@@ -305,7 +306,7 @@ func (m *model) apply(s *modelSegment, c commit) int {
 		}
 		if f.row != noRow {
 			m.log[fmt.Sprintf("s p %s %d", c.id, f.seq)] = f.value
-			m.logged += len(f.value)
+			m.logged += len(logs.AppendStep(nil, "p", c.id, f.seq, f.value))
 		}
 	}
 	switch c.way.kind {

@@ -101,9 +101,9 @@ func (r *Rebuilder) check(ctx context.Context) error {
 	}
 	// Before the store is asked what it knows of the runs: rows that a flusher
 	// has read and not written yet must not come after.
-	streams := make([]string, r.service.opts.Lanes)
-	for lane := range streams {
-		streams[lane] = logs.StreamKey(lane)
+	var streams []string
+	for lane := range r.service.opts.Lanes {
+		streams = append(streams, logs.StreamKeys(lane)...)
 	}
 	if err := r.service.opts.Store.FenceLog(ctx, streams); err != nil {
 		return fmt.Errorf("fence the log: %w", err)

@@ -188,18 +188,20 @@ func stepText(path string) string {
 	return string(raw)
 }
 
-// rows reads the lane's log.
+// rows reads the rows of the lane's log.
 func (b *bed) rows() map[string]string {
 	b.t.Helper()
-	entries, err := b.rdb.XRange(b.t.Context(), logs.StreamKey(0), "-", "+").Result()
+	entries, err := b.rdb.XRange(b.t.Context(), logs.RowsKey(0), "-", "+").Result()
 	b.must(err)
 	rows := map[string]string{}
 	for _, e := range entries {
-		for key, value := range e.Values {
-			if _, twice := rows[key]; twice {
-				b.t.Errorf("the log has %q twice", key)
+		value, _ := e.Values["rows"].(string)
+		for row, err := range logs.Rows(value) {
+			b.must(err)
+			if _, twice := rows[row.Key]; twice {
+				b.t.Errorf("the log has %q twice", row.Key)
 			}
-			rows[key], _ = value.(string)
+			rows[row.Key] = row.Record
 		}
 	}
 	return rows
@@ -445,7 +447,7 @@ func TestCommitIsAppliedOnce(t *testing.T) {
 		if len(rows) != 2 || rows["s default "+s.id+" 1"] != stepText("a") || rows["s default "+s.id+" 2"] != stepText("b") {
 			t.Errorf("the log is %v", rows)
 		}
-		want := len(stepText("a")) + len(stepText("b"))
+		want := len(logs.AppendStep(logs.AppendStep(nil, "default", s.id, 1, stepText("a")), "default", s.id, 2, stepText("b")))
 		if n, err := b.rdb.Get(t.Context(), b.lane().key+":logbytes").Int(); err != nil || n != want {
 			t.Errorf("%d bytes of log wait (%v); want %d", n, err, want)
 		}

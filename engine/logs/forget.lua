@@ -1,13 +1,15 @@
--- Removes what the store has now: the log up to a position, and the runs that
--- ended in it. Whoever else removes the same, or does so again after a lost
--- reply, changes nothing.
+-- Removes what the store has now: a stream of the log up to a position, and the
+-- runs that ended in it. Whoever else removes the same, or does so again after a
+-- lost reply, changes nothing.
 --
 -- KEYS[1]  lane prefix
--- ARGV     position before and after the rows, bytes of the log values between
---          them, ids of ended runs
+-- ARGV     stream, position before and after the rows, bytes of the values
+--          between them, ids of ended runs
+-- returns  nothing, or, where it has done nothing because the stream is removed
+--          up to an earlier position only: that position
 local prefix = KEYS[1] .. ':'
-local from, to, bytes = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local log, mark = prefix .. 'log', prefix .. 'logmark'
+local stream, from, to, bytes = prefix .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local mark = stream .. 'mark'
 
 -- later compares two positions; '' is before all.
 local function later(a, b)
@@ -19,34 +21,19 @@ local function later(a, b)
 end
 
 -- The mark is up to where this was done last. Where it is not where these rows
--- begin, somebody did not get to remove what he had written: that is read here.
+-- begin, somebody did not get to remove what he had written: that comes first.
 local done = redis.call('GET', mark) or ''
-if not later(to, done) then return 0 end
-local ids, begin = ARGV, 4
-if done ~= from then
-  bytes, ids, begin = 0, {}, 1
-  local first = done == '' and '-' or '(' .. done
-  repeat
-    local entries = redis.call('XRANGE', log, first, to, 'COUNT', 100)
-    for _, entry in ipairs(entries) do
-      local row = entry[2]
-      for i = 1, #row, 2 do
-        bytes = bytes + #row[i + 1]
-        if string.sub(row[i], 1, 2) == 'r ' then ids[#ids + 1] = string.sub(row[i], 3) end
-      end
-      first = '(' .. entry[1]
-    end
-  until #entries < 100
-end
+if not later(to, done) then return false end
+if done ~= from then return done end
 if bytes > 0 then redis.call('DECRBY', prefix .. 'logbytes', bytes) end
 redis.call('SET', mark, to)
-redis.call('XTRIM', log, 'MINID', to)
-redis.call('XDEL', log, to)
-for first = begin, #ids, 500 do
-  local last = math.min(first + 499, #ids)
+redis.call('XTRIM', stream, 'MINID', to)
+redis.call('XDEL', stream, to)
+for first = 5, #ARGV, 500 do
+  local last = math.min(first + 499, #ARGV)
   local keys = {}
-  for i = first, last do keys[#keys + 1] = prefix .. 'run:' .. ids[i] end
+  for i = first, last do keys[#keys + 1] = prefix .. 'run:' .. ARGV[i] end
   redis.call('UNLINK', unpack(keys))
-  redis.call('ZREM', prefix .. 'live', unpack(ids, first, last))
+  redis.call('ZREM', prefix .. 'live', unpack(ARGV, first, last))
 end
-return 1
+return false

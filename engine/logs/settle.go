@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"paragon/engine/batch"
-	"paragon/engine/store"
 )
 
 // settler writes a lane's log for those who wait for it: they share round
@@ -14,20 +13,10 @@ type settler = batch.Group[struct{}, struct{}]
 // maxSettled bounds how many wait for one write; it costs the same for all.
 const maxSettled = 1 << 16
 
-func (f *Flusher) newSettler(lane int) *settler {
-	mark, known := store.LogMark{}, false
-	return batch.NewGroup(maxSettled, 1, func(ctx context.Context, calls []struct{}) (done []struct{}, err error) {
-		// Less than a full batch reached the end of the log. Another flusher that
-		// was first has written a part: then it is read from where that ends.
-		for n := f.opts.BatchRows; !known || n >= f.opts.BatchRows; {
-			if !known {
-				if mark, err = f.opts.Store.LogPosition(ctx, StreamKey(lane)); err != nil {
-					return nil, err
-				}
-			}
-			n, mark, known, err = f.flush(ctx, lane, mark)
-			if err != nil {
-				known = false
+func newSettler(cursors []*cursor) *settler {
+	return batch.NewGroup(maxSettled, 1, func(ctx context.Context, calls []struct{}) ([]struct{}, error) {
+		for _, c := range cursors {
+			if err := c.settle(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -35,10 +24,23 @@ func (f *Flusher) newSettler(lane int) *settler {
 	})
 }
 
+// settle writes all that is in the stream. Another flusher that was first has
+// written a part: then it is read from where that ends.
+func (c *cursor) settle(ctx context.Context) error {
+	for {
+		if err := c.locate(ctx); err != nil {
+			return err
+		}
+		if _, err := c.drain(ctx); err != nil || c.known {
+			return err
+		}
+	}
+}
+
 // Settle returns once the store has all that was in a lane's log when Settle
 // was called. It does not wait for Interval: where Redis ends with the process,
 // what must not be lost is in the store before anything follows from it.
 func (f *Flusher) Settle(ctx context.Context, lane int) error {
-	_, err := f.settlers[lane].Do(ctx, struct{}{})
+	_, err := f.lanes[lane].settler.Do(ctx, struct{}{})
 	return err
 }

@@ -1,4 +1,4 @@
--- Appends rows of calls to the log of a lane.
+-- Appends rows of calls to the log of a lane, to its stream for those.
 --
 -- KEYS[1]  lane prefix
 -- ARGV     rows: key and value in turn

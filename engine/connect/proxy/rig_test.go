@@ -130,7 +130,7 @@ func (r *rig) calls() []schema.ProxyCall {
 	must(r.t, r.proxy.journal.flush(r.t.Context()))
 	var out []schema.ProxyCall
 	for lane := range 2 {
-		entries, err := r.rdb.XRange(r.t.Context(), logs.StreamKey(lane), "-", "+").Result()
+		entries, err := r.rdb.XRange(r.t.Context(), logs.CallsKey(lane), "-", "+").Result()
 		must(r.t, err)
 		for _, e := range entries {
 			for key, value := range e.Values {

@@ -7,17 +7,16 @@
 -- there. A run that leaves has its last commit in its own hash, as 'c'.
 --
 -- KEYS[1]  lane prefix
--- ARGV     now (ms), worker, timer channel, lane number, after how many words the
---          rows of the log come, bytes of their values, how many commits, the
---          ids of their runs, the commit before each, then for each commit: itself, the way on, how many fields are set ("sets removes
---          response" where some are removed, or the response is among them:
---          '1'), that many pairs of field and value, the fields to remove, and
---          the rest of the way:
+-- ARGV     now (ms), worker, timer channel, lane number, the rows of the log as one
+--          value (engine/logs) or '', how many commits, the ids of their runs, the
+--          commit before each, then for each commit: itself, the way on, how many
+--          fields are set ("sets removes response" where some are removed, or the
+--          response is among them: '1'), that many pairs of field and value, the
+--          fields to remove, and the rest of the way:
 --          'go' | 'park', wake (ms), signals seen; its last four pairs are set
 --          only if it parks | 'release' | 'end', what its caller is still
 --          to be told or '', '1' when a limit gave it a place | 'fail', as
---          'end', group and example of a notice; last the rows of the log, each
---          its key and value
+--          'end', group and example of a notice
 -- returns  a list with, for each commit, 0: refused, another worker has the
 --          run; 1: done; 2: not parked, since signals came that the worker has
 --          not seen; then a list with id and queue of each run that got the
@@ -25,18 +24,17 @@
 --          the next of its run, nothing is done and the list is empty: the
 --          caller sends each apart
 local prefix = KEYS[1] .. ':'
-local now, worker, channel, lane, words, bytes, commits =
-  ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local now, worker, channel, lane, rows, commits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local out, told, left, stay, freed = {}, {}, {}, {}, {}
 local timers = prefix .. 'timers'
 local claims = prefix .. 'claims:' .. worker
 local earliest
-local i = 8 + 2 * commits
+local i = 7 + 2 * commits
 
 local next, seen = true, {}
-for n, before in ipairs(redis.call('HMGET', claims, unpack(ARGV, 8, 7 + commits))) do
-  local id = ARGV[7 + n]
-  if before ~= ARGV[7 + commits + n] or seen[id] then next = before end
+for n, before in ipairs(redis.call('HMGET', claims, unpack(ARGV, 7, 6 + commits))) do
+  local id = ARGV[6 + n]
+  if before ~= ARGV[6 + commits + n] or seen[id] then next = before end
   seen[id] = true
 end
 if next ~= true then
@@ -49,13 +47,13 @@ if next ~= true then
     return { { 0 }, freed }
   end
   -- Not claimed. Perhaps it is the same call again of one that left.
-  local have = redis.call('HMGET', prefix .. 'run:' .. ARGV[8], 'f', 'c')
+  local have = redis.call('HMGET', prefix .. 'run:' .. ARGV[7], 'f', 'c')
   local same = have[2] == commit and string.match(commit, '^%d+') == have[1]
   return { { same and 1 or 0 }, freed }
 end
 
 for n = 1, commits do
-  local id, commit, way, sets, removes, response = ARGV[7 + n], ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), 0, nil
+  local id, commit, way, sets, removes, response = ARGV[6 + n], ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), 0, nil
   if not sets then
     sets, removes, response = string.match(ARGV[i + 2], '^(%d+) (%d+) (%d?)$')
     sets, removes = tonumber(sets), tonumber(removes)
@@ -108,10 +106,10 @@ for n = 1, commits do
     stay[#stay + 1], stay[#stay + 2] = id, commit
   end
 end
-for first = words + 1, #ARGV, 2000 do
-  redis.call('XADD', prefix .. 'log', '*', unpack(ARGV, first, math.min(first + 1999, #ARGV)))
+if rows ~= '' then
+  redis.call('XADD', prefix .. 'rows', '*', 'rows', rows)
+  redis.call('INCRBY', prefix .. 'logbytes', #rows)
 end
-if words < #ARGV then redis.call('INCRBY', prefix .. 'logbytes', bytes) end
 if #left > 0 then redis.call('HDEL', claims, unpack(left)) end
 if #stay > 0 then redis.call('HSET', claims, unpack(stay)) end
 if earliest and earliest[2] < earliest[1] then

@@ -454,6 +454,36 @@ func TestCommitIsAppliedOnce(t *testing.T) {
 	})
 }
 
+// Commits that write much together go by several scripts, each with an entry of
+// the log of its own, and all are answered.
+func TestCommitsOfMuchAreSplit(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bed) {
+		large := strings.Repeat("x", maxCommitted/2)
+		var reqs []*commit
+		for _, value := range []string{"a", large, large, "b"} {
+			s := b.running(b.one)
+			reqs = append(reqs, &commit{id: s.id, project: "default", fence: s.fence, way: way{kind: wayGo},
+				fields: []field{{name: "s:a", value: value, row: stepRow, seq: 1}}})
+		}
+		for range 2 { // the second is the same call after a lost reply
+			codes, err := b.one.commitAll(t.Context(), b.lane(), reqs)
+			b.must(err)
+			if !slices.Equal(codes, []int{commitDone, commitDone, commitDone, commitDone}) {
+				t.Fatalf("the codes are %v", codes)
+			}
+		}
+		if n, err := b.rdb.XLen(t.Context(), logs.RowsKey(0)).Result(); err != nil || n != 2 {
+			t.Errorf("the log has %d entries (%v); want 2", n, err)
+		}
+		rows := b.rows()
+		for _, c := range reqs {
+			if got := rows["s default "+c.id+" 1"]; got != c.fields[0].value {
+				t.Errorf("the row of run %s has %d bytes; want %d", c.id, len(got), len(c.fields[0].value))
+			}
+		}
+	})
+}
+
 func TestCommitParks(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bed) {
 		sub := b.rdb.Subscribe(t.Context(), queue.TimerChannel(0))

@@ -69,9 +69,10 @@ type Worker struct {
 	weights  weights
 
 	mu     sync.Mutex
-	room   *sync.Cond // signaled when a run leaves
+	room   *sync.Cond // broadcast when a run leaves, or whose turn it is changes
 	active map[string]*segment
 	stop   bool // no new run is taken
+	queues precedence
 	// crowding is what takes long of what is active.
 	crowding crowding
 
@@ -122,7 +123,7 @@ func NewWorker(opts WorkerOptions) *Worker {
 	if opts.QueueRedis == nil {
 		opts.QueueRedis = opts.Redis
 	}
-	w := &Worker{opts: opts, log: opts.Log.With("worker", opts.ID), active: map[string]*segment{}}
+	w := &Worker{opts: opts, log: opts.Log.With("worker", opts.ID), active: map[string]*segment{}, queues: newPrecedence()}
 	w.room = sync.NewCond(&w.mu)
 	w.crew.next = make(chan func())
 	w.ledger = newLedger(opts.Redis, opts.Lanes, opts.ID, opts.Now)
@@ -138,6 +139,7 @@ func NewWorker(opts WorkerOptions) *Worker {
 		Lanes:   queue.Lanes(opts.Lanes),
 		Handler: w.take,
 		Ready:   w.ready,
+		Looked:  w.looked,
 		Log:     opts.Log,
 	})
 	return w
@@ -238,8 +240,8 @@ func (w *Worker) stopping() bool {
 	return w.stop
 }
 
-// ready waits for room for more runs.
-func (w *Worker) ready(ctx context.Context, _ queue.Target) error {
+// ready waits for room for more runs, and for the queues of a higher priority.
+func (w *Worker) ready(ctx context.Context, t queue.Target) error {
 	release := context.AfterFunc(ctx, func() {
 		w.mu.Lock()
 		w.room.Broadcast()
@@ -248,13 +250,26 @@ func (w *Worker) ready(ctx context.Context, _ queue.Target) error {
 	defer release()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.taken() >= w.opts.Capacity && ctx.Err() == nil && !w.stop {
+	rank := w.queues.rank(t.Priority)
+	w.queues.asking[rank]++
+	for (w.taken() >= w.opts.Capacity || w.queues.yields(rank)) && ctx.Err() == nil && !w.stop {
 		w.room.Wait()
 	}
+	w.queues.asking[rank]--
+	w.room.Broadcast() // who yielded looks again
 	if w.stop {
 		return errShutdown
 	}
 	return ctx.Err()
+}
+
+// looked takes what a look at a queue found.
+func (w *Worker) looked(t queue.Target, found bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.queues.note(t, found) {
+		w.room.Broadcast()
+	}
 }
 
 // take claims as many runs as a bundle names, and begins their segments. The
@@ -316,7 +331,7 @@ func (w *Worker) end(seg *segment) {
 			w.crowding.spared--
 		}
 	}
-	w.room.Signal()
+	w.room.Broadcast()
 	w.mu.Unlock()
 }
 

@@ -36,6 +36,9 @@ type ConsumerOptions struct {
 	// while the worker has no room for that priority. Its context ends when
 	// fetching does.
 	Ready func(ctx context.Context, t Target) error
+	// Looked, when set, is told after each fetch from a target whether it got a
+	// bundle. One that got none is asked again after a ring, or a while.
+	Looked func(t Target, found bool)
 	// Concurrency is how many handlers of one target run at once; 0 is 4.
 	Concurrency int
 	// Safety is how often an empty queue is looked at although nothing rang;

@@ -104,6 +104,9 @@ func (v *view) dequeue(run func() *redis.Cmd) *redis.Cmd {
 	}
 	cmd := run()
 	err := cmd.Err()
+	if c.opts.Looked != nil && kindOf(err) != kindNoScript {
+		c.opts.Looked(v.target, err == nil)
+	}
 	switch {
 	case err == nil:
 		v.failures = 0

@@ -5,5 +5,6 @@
 //
 // There is one test for each fault that the design names, and TestChaos, which
 // plays random schedules of them: the seed it prints reproduces a schedule.
-// `make chaos` plays for ten minutes, `make test` for one.
+// `make chaos` plays for ten minutes, and has Postgres away for minutes at a
+// time; `make test` plays for one.
 package chaos

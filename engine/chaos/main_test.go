@@ -33,8 +33,9 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/stream.(*ChanWriter).Write"))
 }
 
-// long tells whether the tests may take their time, as `make chaos` does.
-func long() bool { return *chaosFor >= 5*time.Minute }
+// longFrom is how long TestChaos must last for outages to last minutes. Those of
+// `make chaos` do, unless CHAOS is less.
+const longFrom = 5 * time.Minute
 
 // binary builds paragond, once a test process, as the tests are built, and
 // returns its path.

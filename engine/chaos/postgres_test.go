@@ -11,6 +11,8 @@ import (
 	"paragon/schema"
 )
 
+// TestPostgresIsDown is away for as long as sixty triggers take, and for two
+// minutes each time in `make chaos`.
 func TestPostgresIsDown(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, options{ownPostgres: true})
@@ -23,7 +25,7 @@ func TestPostgresIsDown(t *testing.T) {
 		before := c.far.count("c", 1)
 		l.await(t, 60, time.Minute)
 		c.far.await(t, time.Minute, "runs end with Postgres down", func() bool { return c.far.count("c", 1) >= before+15 })
-		if long() {
+		if *chaosFor >= longFrom {
 			c.pass(2 * time.Minute)
 		}
 		c.server.Restart()

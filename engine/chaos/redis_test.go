@@ -73,12 +73,8 @@ func TestRedisStandsStill(t *testing.T) {
 	front, _ := split(c, chain, rest, fan)
 	l := c.load(4, 30*time.Millisecond, []*process{front}, chain, rest, fan)
 	l.await(t, 40, time.Minute)
-	still := 8 * time.Second
-	if long() {
-		still = 30 * time.Second
-	}
 	c.redis.Pause()
-	c.pass(still)
+	c.pass(30 * time.Second)
 	c.redis.Resume()
 	probes := c.recovers(front, chain, recoverWithin)
 	l.await(t, 40, time.Minute)

@@ -29,19 +29,16 @@ const clockedEnv = "PARAGON_CHAOS_CLOCKED"
 type clocked struct {
 	Roles                []daemon.Role
 	Redis, Postgres, Key string
-	// Ahead is how far its clock is ahead from the start, and Payloads where
-	// large values are, if anywhere.
-	Ahead    time.Duration
-	Payloads string
+	// Ahead is how far its clock is ahead from the start, Leap how far it jumps,
+	// and Payloads where large values are, if anywhere.
+	Ahead, Leap time.Duration
+	Payloads    string
+	// Drain bounds its end; 0 leaves that to it.
+	Drain time.Duration
 }
 
-// The clock of such a process jumps at these signals: far beyond the timeout of
-// a step, and never so far that a run's own would be over, which is the wall
-// clock's to say.
-const (
-	forward, back = syscall.SIGUSR1, syscall.SIGUSR2
-	leap          = 4 * time.Minute
-)
+// The clock of such a process jumps at these signals.
+const forward, back = syscall.SIGUSR1, syscall.SIGUSR2
 
 // runClocked is the process, until it is told to end.
 func runClocked(of string) int {
@@ -65,7 +62,7 @@ func serveClocked(of string, log *slog.Logger) error {
 	var ahead atomic.Int64
 	ahead.Store(int64(c.Ahead))
 	opts := daemon.Options{
-		Roles: c.Roles, Lanes: lanes, Outbound: outbound.Settings{AllowLoopback: true}, Log: log,
+		Roles: c.Roles, Lanes: lanes, Drain: c.Drain, Outbound: outbound.Settings{AllowLoopback: true}, Log: log,
 		Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 	}
 	var err error
@@ -100,9 +97,9 @@ func serveClocked(of string, log *slog.Logger) error {
 	for ctx.Err() == nil {
 		select {
 		case sig := <-jumps:
-			by := leap
+			by := c.Leap
 			if sig == back {
-				by = -leap
+				by = -by
 			}
 			log.Info("the clock jumps", "ahead", time.Duration(ahead.Add(int64(by))))
 		case <-ctx.Done():
@@ -116,17 +113,18 @@ func serveClocked(of string, log *slog.Logger) error {
 // startClocked starts a process of roles whose clock the test moves.
 func (c *cluster) startClocked(name, pgURL string, roles ...daemon.Role) *process {
 	c.t.Helper()
-	return c.startClockedAs(name, clocked{Roles: roles, Postgres: pgURL})
+	return c.startClockedAs(name, clocked{Roles: roles, Postgres: pgURL, Leap: 4 * time.Minute})
 }
 
 func (c *cluster) startClockedAs(name string, as clocked) *process {
 	c.t.Helper()
 	self, err := os.Executable()
 	c.must(err)
-	as.Redis, as.Key = c.redis.Addr, c.keyFile()
+	p := &process{t: c.t, name: name, dir: c.dir, path: self, redis: newLink(c.t, name+"-redis", c.redis.Addr)}
+	as.Redis, as.Key = p.redis.addr(), c.keyFile()
 	of, err := json.Marshal(as)
 	c.must(err)
-	p := &process{t: c.t, name: name, dir: c.dir, path: self, env: []string{clockedEnv + "=" + string(of)}}
+	p.env = []string{clockedEnv + "=" + string(of)}
 	c.t.Cleanup(p.cleanup)
 	c.processes = append(c.processes, p)
 	p.start()
@@ -134,9 +132,10 @@ func (c *cluster) startClockedAs(name string, as clocked) *process {
 }
 
 // TestClocksJump moves the clocks of a worker and of the process that keeps the
-// queues by minutes, forward and back, while runs go on: no claim is taken from
-// who has it, and nothing is done twice. Then the worker whose clock is wrong
-// is killed, and another finishes what it had.
+// queues while runs go on, forward and back: far beyond the timeout of a step,
+// and never so far that a run's own would be over, which is the wall clock's to
+// say. No claim is taken from who has it, and nothing is done twice. Then the
+// worker whose clock is wrong is killed, and another finishes what it had.
 func TestClocksJump(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, options{})

@@ -49,11 +49,8 @@ type cluster struct {
 	processes []*process
 	loads     int // how many were begun
 
-	// doors are where triggers go, and emptied what Redis lost.
-	doors   []*process
+	// emptied is what Redis lost.
 	emptied []loss
-	// flooded is what was acknowledged while the log filled.
-	flooded map[string]ack
 }
 
 // options change what a cluster is made of.

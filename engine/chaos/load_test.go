@@ -202,6 +202,18 @@ func (l *load) stop() map[string]ack {
 	return l.acked
 }
 
+// since lists the runs that were acknowledged after a time.
+func (l *load) since(at time.Time) (ids []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.acked {
+		if a.at.After(at) {
+			ids = append(ids, a.id)
+		}
+	}
+	return ids
+}
+
 func (l *load) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

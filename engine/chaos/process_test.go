@@ -46,16 +46,21 @@ const startWithin = time.Minute
 // start starts the process and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	began := time.Now()
-	err := p.tryStart(startWithin)
-	// As a service manager does: what it needs may be slow to answer.
-	for err != nil && time.Since(began) < startWithin && !p.running() {
-		time.Sleep(time.Second) // RestartSec
-		err = p.tryStart(startWithin)
-	}
-	if err != nil {
+	if err := p.startIn(startWithin); err != nil {
 		p.t.Fatalf("start %s: %v", p.name, err)
 	}
+}
+
+// startIn starts the process again and again until it is ready.
+func (p *process) startIn(within time.Duration) error {
+	began := time.Now()
+	err := p.tryStart(within)
+	// As a service manager does: what it needs may be away, or slow to answer.
+	for err != nil && time.Since(began) < within && !p.running() {
+		time.Sleep(time.Second) // RestartSec
+		err = p.tryStart(within)
+	}
+	return err
 }
 
 // tryStart is start for times at which what the process needs may be away.
@@ -153,6 +158,11 @@ func (p *process) end(sig syscall.Signal) {
 // stop lets the process drain (SIGTERM) and returns how it exited.
 func (p *process) stop(within time.Duration) error {
 	p.end(syscall.SIGTERM)
+	return p.ended(within)
+}
+
+// ended waits until the process has, and returns how it exited.
+func (p *process) ended(within time.Duration) error {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {

@@ -1,164 +1,138 @@
 package chaos_test
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
-	"syscall"
+	"slices"
 	"time"
 )
 
 // fault is one entry of a schedule: something breaks, and after a time it is
 // whole again.
 type fault struct {
-	// after is the calm before it.
-	after time.Duration
-	kind  string
+	// at is when it begins, from the beginning of the schedule.
+	at, lasts time.Duration
+	kind      *kind
 	// process is the number of the process that it hits, if it hits one.
 	process int
-	lasts   time.Duration
 }
 
 func (f fault) String() string {
-	return fmt.Sprintf("after %v: %s (process %d) for %v", f.after.Round(time.Millisecond), f.kind, f.process, f.lasts.Round(time.Millisecond))
+	on := ""
+	if f.kind.breaks&aProcess != 0 {
+		on = fmt.Sprintf(" (process %d)", f.process)
+	}
+	return fmt.Sprintf("%s%s for %v", f.kind.name, on, f.lasts.Round(time.Millisecond))
 }
 
-// faults are the kinds of fault, with how often each comes and how long it
-// lasts at most.
-var faults = []struct {
-	kind   string
-	weight int
-	lasts  time.Duration
-}{
-	{"kill a process", 8, 2 * time.Second},
-	{"stop a process with SIGTERM", 3, time.Second},
-	{"freeze a process", 2, 9 * time.Second},
-	{"cut a process off Redis", 4, 8 * time.Second},
-	{"cut everyone off Redis", 2, 3 * time.Second},
-	{"lose replies of Redis", 4, 4 * time.Second},
-	{"slow Redis down", 2, 4 * time.Second},
-	{"restart Redis", 3, 2 * time.Second},
-	{"freeze Redis", 2, 8 * time.Second},
-	{"kill Postgres", 2, 5 * time.Second},
-	{"cut everyone off Postgres", 2, 6 * time.Second},
-	{"make the far side slow", 3, 4 * time.Second},
-	{"make the far side fail", 3, 4 * time.Second},
-	{"empty Redis", 2, time.Second},
-	{"fill the log", 2, 3 * time.Second},
+func (f fault) end() time.Duration { return f.at + f.lasts }
+
+// clashes tells whether two faults can't be at the same time.
+func (f fault) clashes(g fault) bool {
+	both := f.kind.breaks & g.kind.breaks
+	if f.process != g.process {
+		both &^= aProcess
+	}
+	return both != 0
 }
 
-// schedule makes the faults of a seed, for a time, for so many processes.
+// calm bounds the time between two faults, unless the second begins before the
+// first is over.
+const calm = time.Second
+
+// schedule makes the faults of a seed, for a time, for so many processes, of
+// which the last has a clock that can be moved. At first each kind comes once,
+// in any order, so that every schedule is rich; after that they come by their
+// weights.
 func schedule(seed uint64, total time.Duration, processes int) []fault {
 	r := rand.New(rand.NewPCG(seed, 0))
-	sum := 0
-	for _, f := range faults {
-		sum += f.weight
+	fit := slices.DeleteFunc(pointers(kinds), func(k *kind) bool { return k.long && total < longFrom })
+	r.Shuffle(len(fit), func(i, j int) { fit[i], fit[j] = fit[j], fit[i] })
+	need := time.Duration(0) // what those that are still to come once need at least
+	for _, k := range fit {
+		need += calm + k.from
 	}
 	var out []fault
-	for at := time.Duration(0); ; {
-		n := r.IntN(sum)
-		i := 0
-		for ; n >= faults[i].weight; i++ {
-			n -= faults[i].weight
+	for end := time.Duration(0); ; {
+		f := fault{process: r.IntN(processes)}
+		if n := len(out); n < len(fit) {
+			f.kind = fit[n]
+			need -= calm + f.kind.from
+		} else {
+			f.kind = draw(r, fit)
 		}
-		f := fault{
-			after: time.Duration(r.Int64N(int64(1500 * time.Millisecond))), kind: faults[i].kind, process: r.IntN(processes),
-			lasts: faults[i].lasts/10 + time.Duration(r.Int64N(int64(faults[i].lasts))),
+		if f.kind.clock {
+			f.process = processes - 1
 		}
-		if at += f.after + f.lasts; at > total {
+		f.at = end + time.Duration(r.Int64N(int64(calm)))
+		if early, ok := f.into(out, r); ok {
+			f.at = early
+		}
+		spare := min(f.kind.to-f.kind.from, total-need-f.at-f.kind.from)
+		f.lasts = f.kind.from + time.Duration(r.Int64N(int64(max(spare, 1))))
+		if f.end() > total {
 			return out
 		}
+		end = max(end, f.end())
 		out = append(out, f)
 	}
 }
 
-// happen plays one fault to its end.
-func (c *cluster) happen(f fault) {
-	c.t.Helper()
-	p := c.processes[f.process]
-	switch {
-	case strings.HasSuffix(f.kind, "off Postgres"):
-		c.each(func(p *process) {
-			if p.postgres != nil {
-				p.postgres.cut()
-			}
-		})
-	case f.kind == "cut everyone off Redis":
-		c.each(func(p *process) { p.redis.cut() })
-	case f.kind == "cut a process off Redis":
-		p.redis.cut()
-	case f.kind == "lose replies of Redis":
-		c.each(func(p *process) { p.redis.loseReplies(0.2) })
-	case f.kind == "slow Redis down":
-		c.each(func(p *process) { p.redis.spoil("latency", 1, `{"latency":40,"jitter":30}`) })
-	case f.kind == "kill a process":
-		p.kill()
-	case f.kind == "stop a process with SIGTERM":
-		// With Redis just back it may fail to say goodbye, and exits with that.
-		if err := p.stop(time.Minute); errors.Is(err, errStuck) {
-			c.t.Errorf("%s got SIGTERM: %v", p.name, err)
-		}
-	case f.kind == "freeze a process":
-		p.signal(syscall.SIGSTOP)
-	case f.kind == "restart Redis":
-		c.redis.Kill()
-	case f.kind == "freeze Redis":
-		c.redis.Pause()
-	case f.kind == "empty Redis":
-		c.empty()
-	case f.kind == "kill Postgres":
-		c.server.Kill()
-	case f.kind == "fill the log":
-		c.server.Kill()
-		flood := c.load(8, time.Millisecond, c.doors, chain)
-		flood.awaitFull(c.t, time.Minute)
-		defer func() { c.flooded = merge(c.flooded, flood.stop()) }()
-	case f.kind == "make the far side slow":
-		c.far.treats(func(o observation) answer {
-			return answer{after: time.Duration(len(o.key)*o.n%7) * 200 * time.Millisecond}
-		})
-	case f.kind == "make the far side fail":
-		c.far.treats(func(o observation) answer {
-			if (len(o.key)+int(o.key[10])+o.n)%2 == 0 {
-				return answer{status: 503}
-			}
-			return answer{}
-		})
-	default:
-		c.t.Fatalf("no such fault: %s", f.kind)
+// into says when a fault begins while another lasts, which one in three does:
+// never more than two are at the same time.
+func (f fault) into(before []fault, r *rand.Rand) (at time.Duration, ok bool) {
+	if len(before) == 0 || r.IntN(3) != 0 {
+		return 0, false
 	}
-	c.pass(f.lasts)
-	c.mend(p, f)
+	last := before[len(before)-1]
+	longest := slices.MaxFunc(before, func(a, b fault) int { return int(a.end() - b.end()) })
+	if f.clashes(longest) {
+		return 0, false
+	}
+	at = last.at + time.Duration(r.Int64N(int64(longest.end()-last.at)))
+	for _, g := range before {
+		if g != longest && g.end() > at {
+			return 0, false
+		}
+	}
+	return at, true
 }
 
-// mend ends a fault.
-func (c *cluster) mend(p *process, f fault) {
-	c.t.Helper()
-	switch f.kind {
-	case "restart Redis":
-		c.redis.Restart()
-	case "freeze Redis":
-		c.redis.Resume()
-	case "kill Postgres", "fill the log":
-		c.server.Restart()
-	case "freeze a process":
-		p.signal(syscall.SIGCONT)
-	case "kill a process", "stop a process with SIGTERM":
-		p.start()
+// draw takes a kind by its weight.
+func draw(r *rand.Rand, of []*kind) *kind {
+	sum := 0
+	for _, k := range of {
+		sum += k.weight
 	}
-	c.far.treats(nil)
-	c.each(func(p *process) {
-		p.redis.mend()
-		p.redis.heal()
-		if p.postgres != nil {
-			p.postgres.mend()
-		}
-	})
+	n := r.IntN(sum)
+	i := 0
+	for ; n >= of[i].weight; i++ {
+		n -= of[i].weight
+	}
+	return of[i]
 }
 
-func (c *cluster) each(f func(p *process)) {
-	for _, p := range c.processes {
-		f(p)
+func pointers[T any](s []T) []*T {
+	out := make([]*T, len(s))
+	for i := range s {
+		out[i] = &s[i]
 	}
+	return out
+}
+
+// moment is the beginning of a fault or its end.
+type moment struct {
+	at   time.Duration
+	over bool
+	fault
+}
+
+// moments puts the beginnings and ends of faults in their order.
+func moments(faults []fault) []moment {
+	var out []moment
+	for _, f := range faults {
+		out = append(out, moment{f.at, false, f}, moment{f.end(), true, f})
+	}
+	slices.SortStableFunc(out, func(a, b moment) int { return int(a.at - b.at) })
+	return out
 }

@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"paragon/schema/api"
 )
@@ -21,6 +22,9 @@ type shape struct {
 	pad int
 }
 
+// stepTimeout is how long a request of a workflow here may take.
+const stepTimeout = 10 * time.Second
+
 // head begins every workflow; its requests are tried again and again.
 const head = `
 apiVersion: paragon/v1
@@ -30,7 +34,7 @@ spec:
   durability: %s
   timeout: 20m
   defaults:
-    timeout: 10s
+    timeout: %s
     retry: {maxAttempts: 50, initialInterval: 40ms, maxInterval: 400ms, jitter: full}
   steps:
 `
@@ -45,7 +49,7 @@ func shapeOf(name string, durable bool, stages [][]string, steps ...string) shap
 	if durable {
 		durability = "store"
 	}
-	return shape{name: name, durable: durable, stages: stages, yaml: fmt.Sprintf(head, name, durability) + strings.Join(steps, "")}
+	return shape{name: name, durable: durable, stages: stages, yaml: fmt.Sprintf(head, name, durability, stepTimeout) + strings.Join(steps, "")}
 }
 
 var (

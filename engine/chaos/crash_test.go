@@ -1,10 +1,14 @@
 package chaos_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	"paragon/engine/execution"
+	"paragon/engine/queue"
 )
 
 // resumeWithin is how soon a dead worker's runs go on.
@@ -61,6 +65,63 @@ func TestKilledWorkersRunResumesWithoutRepeatingSteps(t *testing.T) {
 			t.Errorf("run %s says it was taken over %d times; want 1", id, run.recoveries)
 		}
 	}
+}
+
+// TestWorkerIsKilledBetweenDequeueAndClaim: Redis has given a job away, and who
+// got it dies before it says that the run is its own. Replies that come late
+// make room for the kill.
+func TestWorkerIsKilledBetweenDequeueAndClaim(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, options{})
+	front := c.start("front", "api,scheduler,flusher")
+	first := c.start("first", "worker")
+	second := c.start("second", "worker")
+	c.apply(front, yamlOf(c.far, chain))
+	client := c.client(front)
+	acked := map[string]ack{}
+	given := func(ctx context.Context) (jobs int64, err error) {
+		active, err := c.rdb.Keys(ctx, "asynq:*:active").Result()
+		for _, key := range active {
+			n, err := c.rdb.LLen(ctx, key).Result()
+			if err != nil {
+				return 0, err
+			}
+			jobs += n
+		}
+		return jobs, err
+	}
+	// On a busy machine the kill may come too late: once is what is wanted.
+	for try := range 5 {
+		second.pause()
+		first.redis.spoil("latency", 1, `{"latency":1000}`)
+		key := fmt.Sprintf("run-%d", try)
+		run := c.trigger(client, chain.name, key)
+		acked[key] = ack{id: run.ID, shape: chain}
+		c.eventually(time.Minute, "the job is given away", func(ctx context.Context) (bool, error) {
+			jobs, err := given(ctx)
+			return jobs > 0 || len(c.far.of(run.ID+"/a")) > 0, err
+		})
+		first.kill()
+		killed := time.Now()
+		jobs, err := given(t.Context())
+		c.must(err)
+		lane, _ := execution.LaneOfRun(run.ID)
+		status, err := c.rdb.HGet(t.Context(), queue.Key(lane, "run", run.ID), "st").Result()
+		hit := err == nil && jobs == 1 && status == "queued"
+		second.resume()
+		c.far.await(t, time.Minute, "the run begins", func() bool { return len(c.far.of(run.ID+"/a")) > 0 })
+		// As TestLostDequeueReply in engine/queue has it.
+		if took := time.Since(killed); hit && took > resumeWithin+2*time.Second {
+			t.Errorf("the run began %v after the kill; want %v, and two seconds more on a busy machine", took, resumeWithin)
+		} else if hit {
+			t.Logf("the run began %v after the kill", took)
+			c.check(acked, expectation{})
+			return
+		}
+		first.redis.heal()
+		first.start()
+	}
+	t.Error("the kill never came between dequeue and claim")
 }
 
 func TestEveryRoleIsKilledUnderLoad(t *testing.T) {

@@ -36,7 +36,7 @@ steps:
 	}
 	// Until it has calmed down, and however busy the machine is: what is bound to
 	// a second is not done more often because of it.
-	const most = 60
+	const most = 50
 	var rate float64
 	for range 10 {
 		before, at := commands(), time.Now()

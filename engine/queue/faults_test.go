@@ -190,7 +190,8 @@ func TestRedisPaused(t *testing.T) {
 }
 
 // TestLostDequeueReply is asynq's trap of a task that Redis gave away and
-// nobody got: it is back within 10 s.
+// nobody got. It is back within 10 s: after 7 to 8 s its lease is nobody's, and
+// the next sweep comes within 1.9 s. A busy machine gets two seconds more.
 func TestLostDequeueReply(t *testing.T) {
 	t.Parallel()
 	addr := servicetest.Redis(t)
@@ -215,8 +216,8 @@ func TestLostDequeueReply(t *testing.T) {
 	l.unmute()
 	l.mend()
 	in.has(t, "a")
-	if d := time.Since(since); d > 15*time.Second {
-		t.Errorf("the bundle was delivered after %v", d)
+	if d := time.Since(since); d > 12*time.Second {
+		t.Errorf("the bundle was delivered after %v; want 10s, and 12s on a busy machine", d)
 	} else {
 		t.Logf("delivered after %v", d)
 	}

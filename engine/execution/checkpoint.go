@@ -21,14 +21,16 @@ func (s *segment) commit(on way) (signals bool, err error) {
 }
 
 func (s *segment) write(fields []field, on way) (bool, error) {
-	if s.state.recoveries > 0 && !s.progressed && (on.kind == wayGo || on.kind == wayPark) {
-		// Progress: what the run did so far killed no worker.
-		s.progressed = true
+	harmless := s.doubt.over()
+	if harmless {
 		fields = append(fields, field{name: fieldRecovered})
 	}
 	c := commit{id: s.state.id, project: s.state.start.Project, fence: s.state.fence, serial: s.serial, fields: fields, way: on}
 	signals, err := s.w.ledger.write(s.w.writes, &c)
 	s.serial = c.serial
+	if harmless && err == nil {
+		s.cleared()
+	}
 	return signals, err
 }
 

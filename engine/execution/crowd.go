@@ -137,13 +137,17 @@ func (w *Worker) aside(seg *segment, now time.Time) (until time.Time, yes bool) 
 }
 
 // makeWay parks the run instead of what it was about to do, if it is of a
-// workflow that crowds the worker. It reports whether it did, and then, whether
+// workflow that crowds the worker, or waits for its trial. It reports whether it did, and then, whether
 // the segment is over: signals may have come meanwhile.
 func (s *segment) makeWay(d interpret.Decision) (made, over bool, err error) {
 	if len(s.todo) == 0 || len(s.effects) > 0 { // with something under way it holds its place anyway
 		return false, false, nil
 	}
-	wake, yes := s.w.aside(s, s.w.opts.Now())
+	now := s.w.opts.Now()
+	wake, yes := s.w.aside(s, now)
+	if !yes && s.onTrial() {
+		wake, yes = s.w.trials.enter(s, now)
+	}
 	if !yes {
 		return false, false, nil
 	}

@@ -215,7 +215,7 @@ func (s *segment) unreadable(err error) error {
 // last checkpoint is done again, as after the loss of a worker.
 func (s *segment) setAside(cause error) error {
 	s.log().Warn("a run waits for object storage", "error", cause)
-	s.records, s.consumed, s.machine = nil, nil, nil
+	s.records, s.consumed, s.machine, s.doubt = nil, nil, nil, nil
 	_, err := s.commit(way{kind: wayPark, wake: s.w.opts.Now().Add(shelvePause), seen: max(s.seen, s.state.signalCount)})
 	return err
 }

@@ -42,17 +42,17 @@ type segment struct {
 	mail     []mail // signals that nothing took yet
 	seen     int64  // how many signals were read
 
-	nudges     chan struct{}
-	outcomes   chan outcome                       // nil until an effect runs beside the segment
-	here       atomic.Pointer[context.CancelFunc] // ends the attempt in the segment's own goroutine
-	todo       []interpret.Action                 // decided, not begun
-	effects    map[string]context.CancelFunc
-	under      sync.WaitGroup // one count an effect under way
-	calls      calls          // those under way
-	spared     bool           // it holds no place on the worker, whose mutex this is of
-	said       bool           // the response is recorded
-	progressed bool           // the count of workers that the run took down is at zero again
-	waits      []string       // the events that the run is registered for
+	nudges   chan struct{}
+	outcomes chan outcome                       // nil until an effect runs beside the segment
+	here     atomic.Pointer[context.CancelFunc] // ends the attempt in the segment's own goroutine
+	todo     []interpret.Action                 // decided, not begun
+	effects  map[string]context.CancelFunc
+	under    sync.WaitGroup // one count an effect under way
+	calls    calls          // those under way
+	spared   bool           // it holds no place on the worker, whose mutex this is of
+	said     bool           // the response is recorded
+	doubt    *doubt         // what its last worker may have died of; nil once nothing
+	waits    []string       // the events that the run is registered for
 
 	traced tracing.RunSpan
 	span   tracing.Span // of the segment
@@ -80,13 +80,13 @@ func (s *segment) nudge() {
 	}
 }
 
-// maxRecoveries is how many workers a run may take down without progress.
-const maxRecoveries = 3
-
 // run executes the segment.
 func (s *segment) run() {
 	s.countStart()
 	s.traceStart()
+	if s.state.recoveries > 0 {
+		defer s.w.trials.leave(s)
+	}
 	failed := ""
 	defer func() { s.span.End(failed) }()
 	defer func() {
@@ -160,9 +160,7 @@ func (s *segment) open() error {
 		in.SpreadAbove = spreadAbove
 		s.machine = interpret.New(in, history)
 	}
-	if st.recoveries >= maxRecoveries {
-		s.machine.Poison(fmt.Sprintf("the run was stopped: %d workers in a row died while they executed it", st.recoveries))
-	}
+	s.doubtful()
 	s.said = st.response != nil
 	s.receive(st)
 	return s.stopForUser()
@@ -249,6 +247,7 @@ func (s *segment) loop() error {
 		s.todo = append(s.todo, d.Perform...)
 		for _, path := range d.Abort {
 			s.forgetEffect(path)
+			s.doubt.ended(path)
 		}
 		if err := s.cancelChunks(d.Cancel); err != nil {
 			return err
@@ -273,6 +272,7 @@ func (s *segment) loop() error {
 func (s *segment) goOn(d interpret.Decision) (over bool, err error) {
 	switch {
 	case len(s.todo) == 0 && len(s.effects) == 0:
+		s.doubt.begin(nil)
 		return s.park(d)
 	case s.w.stopping():
 		return s.drain()
@@ -280,6 +280,12 @@ func (s *segment) goOn(d interpret.Decision) (over bool, err error) {
 	if made, over, err := s.makeWay(d); made {
 		return over, err
 	}
+	if s.onTrial() {
+		if begins, later := s.w.trials.begins(s, s.w.opts.Now()); later {
+			return false, s.await(begins)
+		}
+	}
+	s.doubt.begin(s.todo)
 	if len(s.records) > 0 {
 		// What has finished is durable before anything new begins outside, and
 		// before waiting for what is still under way.
@@ -324,7 +330,14 @@ func (s *segment) await(wake time.Time) error {
 
 func (s *segment) complete(o outcome) {
 	s.forgetEffect(o.path)
-	s.machine.Complete(o.path, o.out)
+	s.heard(o.path, o.out)
+}
+
+func (s *segment) heard(path string, out interpret.Outcome) {
+	if !out.Interrupted {
+		s.doubt.ended(path)
+	}
+	s.machine.Complete(path, out)
 }
 
 // forgetEffect ends an effect whose outcome is not wanted any more, or is here.
@@ -397,7 +410,7 @@ func (s *segment) performHere(action interpret.Action) error {
 	}
 	out := s.attemptOutcome(ctx, action)
 	s.here.Store(nil)
-	s.machine.Complete(action.Path, out)
+	s.heard(action.Path, out)
 	select {
 	case <-s.nudges:
 		return s.reload()

@@ -75,6 +75,7 @@ type Worker struct {
 	queues precedence
 	// crowding is what takes long of what is active.
 	crowding crowding
+	trials   trials
 
 	// ctx ends when attempts under way must end; runs counts segments, loops
 	// the worker's own goroutines.

@@ -75,6 +75,9 @@ type engine struct {
 	first   map[string]time.Time
 	end     *interpret.End
 	total   int // of attempts
+	// lost are the effects under way when the last worker died, until it is
+	// checked that the next one begins them anew.
+	lost []string
 
 	// What dies with the worker.
 	machine  *interpret.Machine
@@ -170,6 +173,9 @@ func (e *engine) die(at moment) bool {
 		return false
 	}
 	e.deaths++
+	if len(e.flying) > 0 {
+		e.lost = slices.Sorted(maps.Keys(e.flying))
+	}
 	e.open()
 	return true
 }
@@ -215,6 +221,7 @@ func (e *engine) turn() {
 		return
 	}
 	e.checkWidth(d)
+	e.checkLost()
 	if len(e.todo) == 0 && len(e.flying) == 0 {
 		if e.commit() {
 			e.sleep(d.Wake)

@@ -3,6 +3,7 @@ package interpret_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"paragon/schema"
@@ -91,6 +92,20 @@ func (e *engine) checkAction(a interpret.Action) {
 	if most < len(e.tries[a.Path])+1 {
 		e.Fatalf("%s: an attempt more than %d", a.Path, most)
 	}
+}
+
+// checkLost checks that what was under way when a worker died is what the next
+// one begins first, all of it, unless it is over: by that a worker knows what the
+// one before it may have died of.
+func (e *engine) checkLost() {
+	e.Helper()
+	for _, path := range e.lost {
+		over := slices.ContainsFunc(e.unsaved, func(rec schema.StepRecord) bool { return rec.Path == path && rec.Status.Ended() })
+		if !over && !slices.ContainsFunc(e.todo, func(a interpret.Action) bool { return a.Path == path }) {
+			e.Fatalf("%s was under way when the worker died, and the next one does not begin with it", path)
+		}
+	}
+	e.lost = nil
 }
 
 // checkWidth checks that no loop has more items open than it may.

@@ -64,7 +64,7 @@ var limits = []limit{
 	{"runs", "connections of a process to one host", "engine/outbound.DefaultMaxConnsPerHost", count, "waits for one"},
 	{"runs", "items of a `forEach` that stay in one run", "engine/execution.spreadAbove", count, "[spread](decisions/0059-long-loops-are-spread.md) over runs of its own"},
 	{"runs", "chunks that a loop is cut into", "workflows/interpret.maxChunks", count, "longer chunks"},
-	{"runs", "workers that a run may take along when they die", "engine/execution.maxRecoveries", count, "the run fails"},
+	{"runs", "workers in a row that may die while they execute a run", "engine/execution.maxRecoveries", count, "[the run fails](operate.md#runs-that-kill-workers)"},
 	{"runs", "body that a step record shows", "workflows/exchange.RecordLimit", size, "cut"},
 	{"runs", "token from an OAuth2 server", "workflows/token.longestToken", size, "the attempt fails"},
 	{"runs", "missed times that `catchUp: all` makes up for", "engine/schedule.maxCatchUp", count, "the newest of them are made up for"},

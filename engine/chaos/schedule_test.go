@@ -58,8 +58,8 @@ func schedule(seed uint64, total time.Duration, processes int) []fault {
 		if n := len(out); n < len(fit) {
 			f.kind = fit[n]
 			need -= calm + f.kind.from
-		} else {
-			f.kind = draw(r, fit)
+		} else if f.kind = draw(r, fit, total-end-calm); f.kind == nil {
+			return out
 		}
 		if f.kind.clock {
 			f.process = processes - 1
@@ -70,7 +70,7 @@ func schedule(seed uint64, total time.Duration, processes int) []fault {
 		}
 		spare := min(f.kind.to-f.kind.from, total-need-f.at-f.kind.from)
 		f.lasts = f.kind.from + time.Duration(r.Int64N(int64(max(spare, 1))))
-		if f.end() > total {
+		if f.end() > total { // not even each kind once fits
 			return out
 		}
 		end = max(end, f.end())
@@ -98,11 +98,16 @@ func (f fault) into(before []fault, r *rand.Rand) (at time.Duration, ok bool) {
 	return at, true
 }
 
-// draw takes a kind by its weight.
-func draw(r *rand.Rand, of []*kind) *kind {
+// draw takes a kind by its weight, of those that a time is enough for; nil when
+// it is for none.
+func draw(r *rand.Rand, of []*kind, room time.Duration) *kind {
+	of = slices.DeleteFunc(slices.Clone(of), func(k *kind) bool { return k.from > room })
 	sum := 0
 	for _, k := range of {
 		sum += k.weight
+	}
+	if sum == 0 {
+		return nil
 	}
 	n := r.IntN(sum)
 	i := 0

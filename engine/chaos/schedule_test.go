@@ -15,6 +15,8 @@ type fault struct {
 	kind      *kind
 	// process is the number of the process that it hits, if it hits one.
 	process int
+	// beside: it begins while another lasts.
+	beside bool
 }
 
 func (f fault) String() string {
@@ -39,6 +41,10 @@ func (f fault) clashes(g fault) bool {
 // calm bounds the time between two faults, unless the second begins before the
 // first is over.
 const calm = time.Second
+
+// outage is what is left, at least, of a fault during which others come one
+// after the other, each after so long at most.
+const outage = 15 * time.Second
 
 // schedule makes the faults of a seed, for a time, for so many processes, of
 // which the last has a clock that can be moved. At first each kind comes once,
@@ -66,7 +72,7 @@ func schedule(seed uint64, total time.Duration, processes int) []fault {
 		}
 		f.at = end + time.Duration(r.Int64N(int64(calm)))
 		if early, ok := f.into(out, r); ok {
-			f.at = early
+			f.at, f.beside = early, true
 		}
 		spare := min(f.kind.to-f.kind.from, total-need-f.at-f.kind.from)
 		f.lasts = f.kind.from + time.Duration(r.Int64N(int64(max(spare, 1))))
@@ -78,24 +84,39 @@ func schedule(seed uint64, total time.Duration, processes int) []fault {
 	}
 }
 
-// into says when a fault begins while another lasts, which one in three does:
-// never more than two are at the same time.
+// into says when a fault begins while another lasts, which one in three does,
+// and one after the other during an outage. Never more than two are at the same
+// time.
 func (f fault) into(before []fault, r *rand.Rand) (at time.Duration, ok bool) {
-	if len(before) == 0 || r.IntN(3) != 0 {
+	if len(before) == 0 {
 		return 0, false
 	}
-	last := before[len(before)-1]
 	longest := slices.MaxFunc(before, func(a, b fault) int { return int(a.end() - b.end()) })
-	if f.clashes(longest) {
-		return 0, false
-	}
-	at = last.at + time.Duration(r.Int64N(int64(longest.end()-last.at)))
+	free := before[len(before)-1].at // from when only the longest lasts
 	for _, g := range before {
-		if g != longest && g.end() > at {
-			return 0, false
+		if g != longest {
+			free = max(free, g.end())
 		}
 	}
-	return at, true
+	left := longest.end() - free
+	if left <= 0 || f.clashes(longest) || f.returns(before) || left < outage && r.IntN(3) != 0 {
+		return 0, false
+	}
+	return free + time.Duration(r.Int64N(int64(min(left, outage)))), true
+}
+
+// returns tells whether a fault hits a process that one of those that lately
+// came beside one another has hit: it may still be coming up.
+func (f fault) returns(before []fault) bool {
+	for _, g := range slices.Backward(before) {
+		if f.process == g.process && f.kind.breaks&g.kind.breaks&aProcess != 0 {
+			return true
+		}
+		if !g.beside {
+			return false
+		}
+	}
+	return false
 }
 
 // draw takes a kind by its weight, of those that a time is enough for; nil when

@@ -56,11 +56,11 @@ func (c *siege) play(faults []fault) {
 			delete(broken, m.fault)
 		case !m.over && !c.t.Failed():
 			beside := ""
-			if len(broken) == 0 {
-				c.starting.Wait()
-			} else {
+			if m.beside {
 				beside = "meanwhile "
 				c.played["one beside another"]++
+			} else {
+				c.starting.Wait()
 			}
 			c.t.Logf("%v: %s%v", time.Since(began).Round(time.Millisecond), beside, m.fault)
 			broken[m.fault] = true
@@ -79,8 +79,9 @@ func (c *siege) summary() string {
 	return strings.TrimPrefix(b.String(), ", ")
 }
 
-// outage is longer than any fault that keeps a process from coming up.
-const outage = 4 * time.Minute
+// comeBackWithin bounds how long a process may take: longer than any fault that
+// keeps it from coming up.
+const comeBackWithin = startWithin + 4*time.Minute
 
 // starts starts a process that has ended, as a service manager does: what it
 // needs may still be away. The next fault that comes alone waits for it.
@@ -89,7 +90,7 @@ func (c *siege) starts(p *process) {
 }
 
 func (c *siege) startsNow(p *process) {
-	if err := p.startIn(startWithin + outage); err != nil {
+	if err := p.startIn(comeBackWithin); err != nil {
 		c.t.Errorf("start %s: %v", p.name, err)
 	}
 }

@@ -94,12 +94,18 @@ func (w *world) until(ctx context.Context, table string, n int) {
 // so that is looked at, in nearly no time; the rows are counted once, after.
 func (w *world) untilFlushed(runs int) {
 	w.t.Helper()
-	for w.live() > 0 {
-		time.Sleep(5 * time.Millisecond) // a poll of what is measured in seconds
-	}
+	w.untilNoneLives()
 	flushed := time.Now()
 	if got := w.rows("runs"); got != runs {
 		w.t.Fatalf("%d run rows %v after no run is left in Redis; want %d", got, time.Since(flushed), runs)
+	}
+}
+
+// untilNoneLives waits until no run is left in Redis.
+func (w *world) untilNoneLives() {
+	w.t.Helper()
+	for w.live() > 0 {
+		time.Sleep(5 * time.Millisecond) // a poll of what is measured in seconds
 	}
 }
 

@@ -13,9 +13,12 @@ import (
 	"time"
 
 	"paragon/engine/daemon"
+	"paragon/engine/execution"
 	"paragon/engine/queue"
 	"paragon/engine/seal"
+	"paragon/engine/store"
 	"paragon/engine/store/postgres"
+	"paragon/schema"
 	"paragon/workflows"
 	"paragon/workflows/steps"
 )
@@ -123,4 +126,38 @@ func workUntil(end io.Reader, of string, log *slog.Logger) error {
 	stop, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	return d.Stop(stop)
+}
+
+// TestPartitions writes rows that are of one day, and of more days at once, each
+// with its partitions: what more of them cost or bring a writer.
+func TestPartitions(t *testing.T) {
+	w := newWorld(t)
+	db := w.openStore()
+	batches := size(1, 10)
+	steps := make([]store.StepRow, 10_000)
+	now := time.Now().UTC()
+	for _, days := range []int{1, 7, 30} {
+		stream := fmt.Sprintf("bench%d", days)
+		var took time.Duration
+		for batch := range batches + 1 {
+			id := ""
+			for i := range steps {
+				at := now.AddDate(0, 0, -(i/3)%days)
+				if i%3 == 0 {
+					id = execution.NewRunID(at, 0)
+				}
+				steps[i] = store.StepRow{Project: "default", Run: id, Seq: int64(i%3 + 1), StepRecord: schema.StepRecord{
+					Path: "lookup", Step: "lookup", Kind: "request", Status: schema.StepSucceeded, Attempt: 1, StartedAt: at, EndedAt: at,
+					Result: json.RawMessage(`{"status":200,"headers":{"content-type":"application/json"},"body":{"total":1}}`),
+				}}
+			}
+			began := time.Now()
+			_, err := db.WriteLog(t.Context(), store.LogBatch{Stream: stream, From: position(batch), To: position(batch + 1), Steps: steps})
+			must(t, err)
+			if batch > 0 { // the first makes the partitions
+				took += time.Since(began)
+			}
+		}
+		report(figure{Name: fmt.Sprintf("log rows written to Postgres, of %d day(s) at once", days), Value: float64(batches*len(steps)) / took.Seconds(), Unit: "rows/s"})
+	}
 }

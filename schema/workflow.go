@@ -474,6 +474,9 @@ type ForEachStep struct {
 type ParallelStep struct {
 	// Branches are the branches, by name.
 	Branches map[string]ParallelBranch `json:"branches"`
+	// Parallelism is how many branches run at once; they begin in the order of
+	// their names. Default all.
+	Parallelism int `json:"parallelism,omitempty" min:"1" max:"1000"`
 	// OnError is fail (the default: the first failure fails the step) or
 	// collect (a failed branch's result is {error: …}).
 	OnError string `json:"onError,omitempty" enum:"fail,collect"`

@@ -54,8 +54,12 @@ func (m *Machine) beginParallel(n *node) {
 }
 
 func (m *Machine) progressParallel(n *node) {
-	open := false
+	open, width := 0, n.step.Spec.Parallel.Parallelism
 	for _, b := range n.branches {
+		// Those that have begun are the first, and no more than that are open.
+		if width > 0 && open == width {
+			return
+		}
 		m.advance(b)
 		if b.err != nil && !collects(n) {
 			m.freeze(n.branches...)
@@ -63,9 +67,11 @@ func (m *Machine) progressParallel(n *node) {
 			m.failNode(n, b.err)
 			return
 		}
-		open = open || !b.settled()
+		if !b.settled() {
+			open++
+		}
 	}
-	if open {
+	if open > 0 {
 		return
 	}
 	results := make(map[string]any, len(n.branches))

@@ -28,6 +28,7 @@ steps:
   - id: both
     onError: continue
     parallel:
+      parallelism: 1
       branches:
         l: {steps: [{id: e, emit: {event: x}}, {id: r, respond: {status: 201, body: "${{ steps.a }}"}}]}
         m: {steps: [{id: way, switch: [{if: input.yes, steps: [{id: y, set: {x: 1}}]}, {else: true, steps: [{id: n, fail: {message: no}}]}]}]}

@@ -3,10 +3,12 @@ package interpret_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"paragon/schema"
+	"paragon/workflows"
 	"paragon/workflows/interpret"
 )
 
@@ -108,41 +110,64 @@ func (e *engine) checkLost() {
 	e.lost = nil
 }
 
-// checkWidth checks that no loop has more items open than it may.
+// checkWidth checks that no loop has more items open than it may, and no
+// parallel step more branches.
 func (e *engine) checkWidth(d interpret.Decision) {
 	e.Helper()
-	open := map[string]map[string]bool{}
-	add := func(path string) {
-		for i := range len(path) {
-			if path[i] != '[' {
-				continue
+	open := map[string]map[string]bool{} // by the path of the step
+	add := func(step, part string) {
+		if open[step] == nil {
+			open[step] = map[string]bool{}
+		}
+		open[step][part] = true
+	}
+	for _, path := range e.openPaths(d) {
+		prefix := ""
+		for segment := range strings.SplitSeq(path, "/") {
+			id, item, in := strings.Cut(segment, "[")
+			if in {
+				add(prefix+id, item)
 			}
-			loop, item, _ := strings.Cut(path[:i]+"|"+path[i:], "|")
-			item, _, _ = strings.Cut(item, "]")
-			if open[loop] == nil {
-				open[loop] = map[string]bool{}
+			// Blocks that are no loops leave no trace in the path.
+			step := e.in.Workflow.Step(id)
+			for block := step.Parent; block != nil && block.Kind != workflows.StepForEach; step, block = block, block.Parent {
+				for _, branch := range block.Branches {
+					if block.Kind == workflows.StepParallel && slices.Contains(branch.Steps, step) {
+						add(prefix+block.ID, branch.Name)
+					}
+				}
 			}
-			open[loop][item] = true
+			prefix += segment + "/"
 		}
 	}
-	for path := range e.flying {
-		add(path)
+	for path, parts := range open {
+		step := e.in.Workflow.Step(path[strings.LastIndexByte(path, '/')+1:])
+		width := len(step.Branches)
+		switch {
+		case step.Kind == workflows.StepForEach:
+			width = max(step.Spec.ForEach.Parallelism, 1)
+		case step.Spec.Parallel.Parallelism > 0:
+			width = step.Spec.Parallel.Parallelism
+		}
+		if len(parts) > width {
+			e.Fatalf("%s has %d parts open, more than %d", path, len(parts), width)
+		}
 	}
+}
+
+// openPaths are the paths of what is under way, or waits for others.
+func (e *engine) openPaths(d interpret.Decision) []string {
+	paths := slices.Collect(maps.Keys(e.flying))
 	for _, a := range e.todo {
-		add(a.Path)
+		paths = append(paths, a.Path)
 	}
 	for _, w := range d.Events {
-		add(w.Path)
+		paths = append(paths, w.Path)
 	}
 	for _, w := range d.Calls {
-		add(w.Path)
+		paths = append(paths, w.Path)
 	}
-	for loop, items := range open {
-		id := loop[strings.LastIndexByte(loop, '/')+1:]
-		if width := max(e.in.Workflow.Step(id).Spec.ForEach.Parallelism, 1); len(items) > width {
-			e.Fatalf("%s has %d items open, more than %d", loop, len(items), width)
-		}
-	}
+	return paths
 }
 
 // shown is a decision as text, with what its actions send.

@@ -173,6 +173,9 @@ func (a *author) parallel(s object, visible, vars []string, depth int) []string 
 		inside = append(inside, after[len(visible):]...)
 	}
 	p := object{"branches": branches}
+	if a.chance(2, "bounded") {
+		p["parallelism"] = rapid.IntRange(1, 3).Draw(a.t, "parallelism")
+	}
 	if a.chance(2, "collects") {
 		p["onError"] = "collect"
 	}

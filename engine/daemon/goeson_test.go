@@ -88,14 +88,15 @@ func TestTheTimeoutOfARun(t *testing.T) {
 		if took := run.EndedAt.Sub(run.CreatedAt); took < limit || took > 30*time.Second {
 			t.Errorf("a run that %s ended after %v; its limit is %v", name, took, limit)
 		}
-		if n := d.recordsOf(run.ID, "sorry"); n != 1 {
-			t.Errorf("a run that %s has %d records of its onFailure step", name, n)
+		if sorry := d.recordOf(run.ID, "sorry"); sorry.Status != schema.StepSucceeded {
+			t.Errorf("the onFailure step of a run that %s is %q", name, sorry.Status)
 		}
 	}
 }
 
-// recordsOf counts the records that the log of a run has of a step.
-func (d *dev) recordsOf(id, path string) (n int) {
+// recordOf is the record that the log of a run has of a step; without a status
+// when it has none.
+func (d *dev) recordOf(id, path string) schema.StepRecord {
 	d.t.Helper()
 	records, err := d.Steps(d.t.Context(), id)
 	if err != nil {
@@ -103,10 +104,10 @@ func (d *dev) recordsOf(id, path string) (n int) {
 	}
 	for _, rec := range records {
 		if rec.Path == path {
-			n++
+			return rec
 		}
 	}
-	return n
+	return schema.StepRecord{}
 }
 
 // Many runs are replayed from a step: each goes on from what its own made of the
@@ -153,5 +154,37 @@ steps:
 	}
 	if len(made) != 0 || calls.Load() != runs {
 		t.Errorf("not replayed: %v; the step before was executed %d times by %d runs", made, calls.Load(), runs)
+	}
+}
+
+// A run whose state alone kills who reads it, so that not even its steps can be
+// canceled, is stopped without a look at what it did.
+func TestARunThatKillsWhoWouldStopIt(t *testing.T) {
+	d := startDev(t, t.TempDir())
+	d.apply("deadly", `
+steps:
+  - {id: first, request: {url: FAR/uuid}}
+  - {id: rest, waitFor: {event: go.on}}
+`)
+	for deaths, want := range map[int]schema.StepStatus{3: schema.StepCanceled, 4: schema.StepWaiting} {
+		id := d.trigger("deadly", `{"n": 1}`)
+		d.until(id, schema.RunWaiting)
+		keys, err := d.Redis().Keys(t.Context(), "*:run:"+id).Result()
+		if err != nil || len(keys) != 1 {
+			t.Fatalf("the run is in %v (%v)", keys, err)
+		}
+		if err := d.Redis().HSet(t.Context(), keys[0], "rc", deaths).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.SendEvent(t.Context(), api.EventRequest{Name: "go.on"}); err != nil {
+			t.Fatal(err)
+		}
+		run := d.wait(id)
+		if run.Status != schema.RunFailed || run.Error == nil || run.Error.Type != "poison" || string(run.Input) != `{"n":1}` && string(run.Input) != `{"n": 1}` {
+			t.Errorf("after %d deaths the run %s with %+v; its input is %s", deaths, run.Status, run.Error, run.Input)
+		}
+		if got := d.recordOf(id, "rest").Status; got != want {
+			t.Errorf("after %d deaths the step that waited is %q; want %s", deaths, got, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/schema"
 	"paragon/workflows/interpret"
 )
 
@@ -63,15 +64,20 @@ func (d *doubt) over() bool { return d != nil && d.begun && len(d.open) == 0 }
 // doubtful makes a segment of a run that was taken over watch what it does
 // first, or stops the run.
 func (s *segment) doubtful() {
-	n := s.state.recoveries
-	if n == 0 {
+	if s.state.recoveries == 0 {
 		return
 	}
 	s.doubt = &doubt{}
-	if n >= maxRecoveries {
-		s.log().Error("a run is stopped: workers died while they executed it", "workers", n)
-		s.machine.Poison(fmt.Sprintf("the run was stopped: %d workers in a row died while they executed it", n))
+	if s.state.recoveries >= maxRecoveries {
+		s.machine.Poison(s.poison().Message)
 	}
+}
+
+// poison is the error of a run that is stopped, which the log has, too.
+func (s *segment) poison() *schema.RunError {
+	n := s.state.recoveries
+	s.log().Error("a run is stopped: workers died while they executed it", "workers", n)
+	return &schema.RunError{Type: "poison", Message: fmt.Sprintf("the run was stopped: %d workers in a row died while they executed it", n)}
 }
 
 // cleared says that the run is harmless, durably.

@@ -76,6 +76,7 @@ type Worker struct {
 	// crowding is what takes long of what is active.
 	crowding crowding
 	trials   trials
+	early    early
 
 	// ctx ends when attempts under way must end; runs counts segments, loops
 	// the worker's own goroutines.
@@ -313,6 +314,9 @@ func (w *Worker) begin(st *state) bool {
 		return false
 	}
 	w.active[st.id] = seg
+	if w.early.take(st.id) {
+		seg.nudge()
+	}
 	w.runs.Add(1)
 	w.mu.Unlock()
 	w.crew.hand(w.ctx, func() {
@@ -353,6 +357,9 @@ func (w *Worker) followSignals(ctx context.Context) {
 			}
 			w.mu.Lock()
 			seg := w.active[msg.Payload]
+			if seg == nil {
+				w.early.note(msg.Payload, w.opts.Now())
+			}
 			w.mu.Unlock()
 			if seg != nil {
 				seg.nudge()

@@ -2,6 +2,8 @@ package execution
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -16,17 +18,19 @@ import (
 //
 // What dies with a worker are all the runs that it has. So that a run that kills
 // doesn't take the others of its worker along to their end, those of which one
-// more death would be the last have a trial each: on a worker they begin one
-// after the other, the next one when the one before is harmless or has lived for
-// trialFor. The others are parked meanwhile, and a parked run is nobody's when a
-// worker dies.
+// more death would be the last have a trial: on a worker they begin one after the
+// other, the next one when the one before is harmless or has lived for trialFor.
+// The others are parked meanwhile, and a parked run is nobody's when a worker
+// dies. Where many wait, an eighth of them have their trial together, so that all
+// go on within a minute.
 const (
 	// maxRecoveries is how many workers a run may take down in a row.
 	maxRecoveries = 3
 	trialFor      = 5 * time.Second
+	trialParts    = 8
 	// A trial begins trialPause after its run came, so that those that came along
-	// are parked by then. They come again one every trialEvery, after farAside at
-	// most.
+	// are parked by then. They come again at any time within as often trialEvery as
+	// there are of them, farAside at most.
 	trialPause = 200 * time.Millisecond
 	trialEvery = 750 * time.Millisecond
 )
@@ -93,30 +97,48 @@ func (s *segment) onTrial() bool {
 
 // trials are the turns of the runs of which one more death would be the last.
 type trials struct {
-	mu    sync.Mutex
-	who   *segment
+	mu sync.Mutex
+	// on are the runs whose turn it is, since when it began; begun is how many
+	// had this turn.
+	on    map[*segment]struct{}
 	since time.Time
-	next  time.Time // when the latest of those that wait comes again
+	begun int
+	// waiting says when each run that waits comes again; most is how many did at
+	// once since there was none.
+	waiting map[string]time.Time
+	most    int
 }
 
 // enter lets a segment have its trial, or says when it is to come again.
 func (t *trials) enter(s *segment, now time.Time) (again time.Time, waits bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case t.who == s:
+	if _, on := t.on[s]; on {
 		return time.Time{}, false
-	case t.who == nil || now.Sub(t.since).Abs() >= trialFor:
-		t.who, t.since = s, now
+	}
+	delete(t.waiting, s.state.id)
+	if len(t.on) == 0 || now.Sub(t.since).Abs() >= trialFor {
+		t.turn(now)
+	}
+	if t.begun <= t.most/trialParts {
+		t.on[s] = struct{}{}
+		t.begun++
 		return time.Time{}, false
-	case t.next.Before(now):
-		t.next = now
 	}
-	t.next = t.next.Add(trialEvery)
-	if most := now.Add(farAside); t.next.After(most) {
-		t.next = most
+	again = now.Add(trialEvery + rand.N(min(time.Duration(1+len(t.waiting))*trialEvery, farAside-trialEvery)))
+	t.waiting[s.state.id] = again
+	t.most = max(t.most, len(t.waiting))
+	return again, true
+}
+
+// turn begins a turn.
+func (t *trials) turn(now time.Time) {
+	t.on, t.since, t.begun = map[*segment]struct{}{}, now, 0
+	// Another worker may have those that did not come.
+	maps.DeleteFunc(t.waiting, func(_ string, at time.Time) bool { return now.Sub(at) > trialFor })
+	if len(t.waiting) == 0 {
+		t.waiting, t.most = map[string]time.Time{}, 0
 	}
-	return t.next, true
 }
 
 // begins is when the trial of a segment that entered begins, if that is later.
@@ -125,14 +147,13 @@ func (t *trials) begins(s *segment, now time.Time) (at time.Time, later bool) {
 	defer t.mu.Unlock()
 	at = t.since.Add(trialPause)
 	// It may be another's turn already, and clocks jump.
-	return at, t.who == s && now.Before(at) && !now.Before(t.since)
+	_, on := t.on[s]
+	return at, on && now.Before(at) && !now.Before(t.since)
 }
 
 // leave ends a segment's trial.
 func (t *trials) leave(s *segment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.who == s {
-		t.who = nil
-	}
+	delete(t.on, s)
 }

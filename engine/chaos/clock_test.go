@@ -170,3 +170,30 @@ func TestClocksJump(t *testing.T) {
 	}
 	c.check(acked, expectation{})
 }
+
+// TestEventOfAWorkerWhoseClockIsBehind has a worker that is late by its clock
+// emit an event for a run that began before and does not wait yet.
+func TestEventOfAWorkerWhoseClockIsBehind(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, options{})
+	front := c.start("front", "api,scheduler,flusher")
+	c.startClockedAs("odd", clocked{Roles: []daemon.Role{daemon.RoleWorker}, Ahead: -20 * time.Second})
+	c.apply(front, yamlOf(c.far, listener, speaker))
+	said := make(chan struct{})
+	c.far.treats(func(o observation) answer {
+		if o.step() == "a" {
+			return answer{until: said}
+		}
+		return answer{}
+	})
+	client := c.client(front)
+	run := c.trigger(client, listener.name, "one")
+	c.far.await(t, time.Minute, "the run is before its wait", func() bool { return len(c.far.of(run.ID+"/a")) > 0 })
+	word, err := client.Trigger(t.Context(), speaker.name, request("one", "one"+wakeSuffix), 0)
+	c.must(err)
+	acked := map[string]ack{"one" + wakeSuffix: {id: word.ID, shape: speaker}}
+	c.ended(acked, time.Minute)
+	close(said)
+	acked["one"] = ack{id: run.ID, shape: listener}
+	c.check(acked, expectation{calm: true, once: true})
+}

@@ -174,6 +174,34 @@ steps:
 	}
 }
 
+// What started a run is not what it waits for, though it came in the same moment.
+func TestARunWaitsForAnotherEventOfTheSameName(t *testing.T) {
+	d := startDev(t, t.TempDir())
+	d.apply("again", `
+triggers:
+  - {id: ping, event: {name: ping}}
+steps:
+  - {id: next, waitFor: {event: ping, timeout: 1m}}
+  - {id: out, respond: {body: ["${{ input.n }}", "${{ steps.next.data.n }}"]}}
+`)
+	send := func(n int) string {
+		t.Helper()
+		got, err := d.SendEvent(t.Context(), api.EventRequest{Name: "ping", Data: json.RawMessage(fmt.Sprintf(`{"n": %d}`, n))})
+		if err != nil || len(got.Started) != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		return got.Started[0]
+	}
+	for n := range 5 {
+		id := send(2 * n)
+		d.until(id, schema.RunWaiting)
+		send(2*n + 1)
+		if run := d.wait(id); string(run.Output) != fmt.Sprintf("[%d,%d]", 2*n, 2*n+1) {
+			t.Fatalf("the run is %s with output %s", run.Status, run.Output)
+		}
+	}
+}
+
 // until waits until a run is in a state.
 func (d *dev) until(id string, want schema.RunStatus) {
 	d.t.Helper()

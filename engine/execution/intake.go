@@ -82,6 +82,7 @@ func (in *intake) accept(ctx context.Context, req Request, by *caller) (id strin
 		Project: req.Project, Workflow: req.Workflow, Revision: wf.Revision, CreatedAt: now,
 		Trigger: req.Trigger, Input: req.Input, Priority: wf.Spec.Priority,
 		Durability: wf.Spec.Durability, TraceParent: req.TraceParent, Caller: by, User: who,
+		EventID: req.EventID,
 	}
 	if in.always {
 		s.Durability = schema.DurabilityStore

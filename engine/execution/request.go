@@ -14,6 +14,8 @@ type Request struct {
 	Input json.RawMessage
 	// Trigger says what asks. Its Time is set on acceptance when it is zero.
 	Trigger schema.Trigger
+	// EventID is the id of the event that asks; empty for none.
+	EventID string
 	// IdempotencyKey makes a second request with the same key answer with the
 	// first one's run, for 24 hours.
 	IdempotencyKey string

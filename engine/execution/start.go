@@ -31,6 +31,9 @@ type start struct {
 	User *schema.RunUser `json:"user,omitempty"`
 	// Caller is the step that called this run and waits for its end.
 	Caller *caller `json:"caller,omitempty"`
+	// EventID is the id of the event that started the run: it is not one that the
+	// run waits for.
+	EventID string `json:"eventId,omitempty"`
 	// Chunk is set for a run that executes a part of its caller's forEach.
 	Chunk *interpret.Chunk `json:"chunk,omitempty"`
 }

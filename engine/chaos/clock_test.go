@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -125,6 +126,9 @@ func (c *cluster) startClockedAs(name string, as clocked) *process {
 	of, err := json.Marshal(as)
 	c.must(err)
 	p.env = []string{clockedEnv + "=" + string(of)}
+	if slices.Contains(as.Roles, daemon.RoleWorker) {
+		p.struck, p.redis.struck, p.drains = &c.strikes, &c.strikes, as.Drain
+	}
 	c.t.Cleanup(p.cleanup)
 	c.processes = append(c.processes, p)
 	p.start()

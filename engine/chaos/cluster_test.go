@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ type cluster struct {
 	t     testing.TB
 	dir   string
 	far   *farSide
-	redis *servicetest.RedisServer
+	redis *redisServer
 	// server is the Postgres that can be stopped; nil when the test shares one.
 	server *servicetest.PostgresServer
 	// replica follows server; nil where there is none.
@@ -48,6 +49,8 @@ type cluster struct {
 	token     string
 	processes []*process
 	loads     int // how many were begun
+	// strikes are what hit those that execute runs.
+	strikes strikes
 
 	// emptied is what Redis lost.
 	emptied []loss
@@ -92,12 +95,13 @@ func newCluster(t testing.TB, o options) *cluster {
 // to Postgres.
 func (c *cluster) connect(volatile bool) {
 	c.t.Helper()
-	c.redis = servicetest.StartRedis(c.t, servicetest.RedisOptions{
+	server := servicetest.StartRedis(c.t, servicetest.RedisOptions{
 		Volatile: volatile,
 		// With everysec, Redis holds writes back for up to two seconds while the
 		// disk is busy: a SIGKILL then loses what it has acknowledged.
 		Args: []string{"--appendfsync", "always"},
 	})
+	c.redis = &redisServer{RedisServer: server, struck: &c.strikes}
 	var err error
 	c.rdb, err = queue.NewRedis("redis://"+c.redis.Addr, queue.RedisOptions{})
 	c.must(err)
@@ -156,6 +160,9 @@ func (c *cluster) process(name, roles string, flags ...string) *process {
 	c.t.Helper()
 	p := &process{t: c.t, name: name, dir: c.dir}
 	p.redis = newLink(c.t, name+"-redis", c.redis.Addr)
+	if executes(roles) {
+		p.struck, p.redis.struck, p.drains = &c.strikes, &c.strikes, drainOf(flags)
+	}
 	p.args = append([]string{
 		"serve", "--roles", roles, "--redis", "redis://" + p.redis.addr(), "--lanes", strconv.Itoa(lanes),
 		"--master-key-file", c.keyFile(), "--allow-loopback", "--log-format", "json",
@@ -179,6 +186,15 @@ func (c *cluster) process(name, roles string, flags ...string) *process {
 		}
 	})
 	return p
+}
+
+// drainOf is the --drain among flags, or paragond's own.
+func drainOf(flags []string) time.Duration {
+	if i := slices.Index(flags, "--drain"); i >= 0 {
+		d, _ := time.ParseDuration(flags[i+1]) // the process reads it, too
+		return d
+	}
+	return 25 * time.Second
 }
 
 // client calls the API of a process, each request once.

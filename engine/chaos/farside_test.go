@@ -25,7 +25,8 @@ type observation struct {
 	// status is what was answered, 0 while it is not and when the other side
 	// went away first.
 	status int
-	done   time.Time
+	// done is when it was over, answered or not; zero before.
+	done time.Time
 }
 
 func (o *observation) run() string  { run, _, _ := strings.Cut(o.key, "/"); return run }
@@ -88,6 +89,7 @@ func (f *farSide) serve(w http.ResponseWriter, r *http.Request) {
 		a.status = http.StatusOK
 	}
 	if !a.wait(r) {
+		f.over(o, 0)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -96,10 +98,15 @@ func (f *farSide) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(a.status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"key": key, "n": o.n, "pad": padding(key, a.pad)})
+	f.over(o, a.status)
+}
+
+// over notes that a request was answered, or given up (0).
+func (f *farSide) over(o *observation, status int) {
 	f.mu.Lock()
-	o.status, o.done = a.status, time.Now()
+	defer f.mu.Unlock()
+	o.status, o.done = status, time.Now()
 	f.change()
-	f.mu.Unlock()
 }
 
 // wait holds the answer back; false says that nobody waits for it any more.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"paragon/engine/queue"
@@ -14,12 +17,9 @@ import (
 
 // expectation says what of the guarantees a fault leaves.
 type expectation struct {
-	// lostRedis: Redis lost its memory, so that what was not in the store yet
-	// may be done again.
+	// lostRedis: Redis has another memory than it had, so that what was done
+	// meanwhile may be done again.
 	lostRedis bool
-	// frozen: a worker stood still between its claim and its effect, so that
-	// one late effect a run may come after later ones.
-	frozen bool
 	// once: nothing hit a worker, so that no effect may come twice; calm: nor
 	// was any run taken over.
 	once, calm bool
@@ -72,9 +72,7 @@ func (c *cluster) check(acked map[string]ack, e expectation) {
 			report("%s: run %s is %q in the store; want succeeded", key, a.id, run.status)
 			continue
 		}
-		of := e
-		of.lostRedis = e.lostRedis || c.exposed(a)
-		c.checkRun(key, a, run, seen[a.id], of, report)
+		c.checkRun(key, a, run, seen[a.id], e, report)
 	}
 	// A run that is gone may be started anew by a trigger that is sent again,
 	// and one that was called by its caller.
@@ -98,22 +96,24 @@ func (c *cluster) checkRun(key string, a ack, run pastRun, seen []observation, e
 			stageOf[path] = i
 		}
 	}
-	times := map[string]int{}
-	stage, late := 0, 0
+	all := c.strikes.list()
+	calls := map[string][]observation{}
+	stage, before := 0, time.Time{}
 	for _, o := range seen {
 		at, known := stageOf[o.step()]
 		if !known {
 			report("%s: run %s called for step %q, which it does not have", key, a.id, o.step())
 			continue
 		}
-		times[o.step()]++
-		if at < stage {
-			late++
+		calls[o.step()] = append(calls[o.step()], o)
+		if c.startsOver(a, before, o.at) {
+			stage = 0
+		}
+		before = o.at
+		if at < stage && !e.lostRedis && !thawed(o, all) {
+			report("%s: run %s executed a finished step again: %s", key, a.id, order(seen))
 		}
 		stage = max(stage, at)
-	}
-	if late > 0 && !e.lostRedis && !(e.frozen && late <= 1) {
-		report("%s: run %s executed a finished step again: %s", key, a.id, order(seen))
 	}
 	if run.recoveries > 0 && e.calm {
 		report("%s: run %s was taken over %d times though no worker was hit", key, a.id, run.recoveries)
@@ -121,17 +121,73 @@ func (c *cluster) checkRun(key string, a ack, run pastRun, seen []observation, e
 	for path := range stageOf {
 		logged, succeeded := c.attempts(key, a.id, path, run, report)
 		switch {
-		case times[path] == 0:
+		case len(calls[path]) == 0:
 			report("%s: step %s of run %s succeeded, but the far side never saw it", key, path, a.id)
 		case succeeded != 1:
 			report("%s: step %s of run %s has %d records of its success; want 1", key, path, a.id, succeeded)
-		case len(logged) > times[path]:
-			report("%s: step %s of run %s logs %d attempts, the far side saw %d", key, path, a.id, len(logged), times[path])
-		case len(logged) < times[path] && !e.lostRedis && (run.recoveries == 0 || e.once || e.calm):
-			report("%s: step %s of run %s was seen %d times by the far side, its log has %d attempts, and it was taken over %d times: %s",
-				key, path, a.id, times[path], len(logged), run.recoveries, order(seen))
+		case len(logged) > len(calls[path]):
+			report("%s: step %s of run %s logs %d attempts, the far side saw %d", key, path, a.id, len(logged), len(calls[path]))
+		case !e.lostRedis:
+			if why := c.repeated(a, run, calls[path], logged, e, all); why != "" {
+				report("%s: step %s of run %s was called %d times, its log has %d attempts: %s; it was taken over %d times: %s",
+					key, path, a.id, len(calls[path]), len(logged), why, run.recoveries, order(seen))
+			}
 		}
 	}
+}
+
+// repeated looks at the calls of a step that its log does not have, and says
+// why one of them may not be: nothing hit the run while its outcome was open.
+func (c *cluster) repeated(a ack, run pastRun, calls []observation, logged []schema.Attempt, e expectation, all []strike) string {
+	known, mute := answers(logged)
+	extra, stopped := 0, 0
+	for _, o := range calls {
+		if known[o.n] {
+			continue
+		}
+		if o.status == 0 && mute > 0 { // it timed out, as an attempt without an answer
+			mute--
+			continue
+		}
+		if c.forgot(a, o) {
+			continue
+		}
+		extra++
+		by := lost(o, all)
+		if len(by) == 0 && !thawed(o, all) {
+			return fmt.Sprintf("call %d was hit by nothing", o.n)
+		}
+		if slices.ContainsFunc(by, func(k strike) bool { return k.signal == syscall.SIGTERM }) {
+			stopped++ // what is cut short at the end of a drain is given back, not taken over
+		}
+	}
+	switch {
+	case extra == 0:
+		return ""
+	case e.once || e.calm:
+		return "nothing hit a worker"
+	case extra > run.recoveries+stopped && !c.exposed(a):
+		return fmt.Sprintf("%d are too many", extra)
+	}
+	return ""
+}
+
+// answered finds which call of its key the far side answered.
+var answered = regexp.MustCompile(`"n":(\d+)`)
+
+// answers tells which calls the attempts have the answers of, and how many
+// attempts have none.
+func answers(logged []schema.Attempt) (known map[int]bool, mute int) {
+	known = map[int]bool{}
+	for _, a := range logged {
+		if a.Response == nil {
+			mute++
+		} else if found := answered.FindStringSubmatch(a.Response.Body); found != nil {
+			n, _ := strconv.Atoi(found[1])
+			known[n] = true
+		}
+	}
+	return known, mute
 }
 
 // attempts collects the attempts that the log has of a step, and how often it

@@ -15,6 +15,9 @@ import (
 type link struct {
 	t     testing.TB
 	proxy *toxiproxy.Proxy
+	// struck records what the link did to a process that executes runs.
+	struck       *strikes
+	broken, slow *strike
 }
 
 // newLink starts a proxy in front of a server.
@@ -32,7 +35,12 @@ func newLink(t testing.TB, name, upstream string) *link {
 func (l *link) addr() string { return l.proxy.Listen }
 
 // cut breaks all connections and refuses new ones; mend takes them again.
-func (l *link) cut() { l.proxy.Stop() }
+func (l *link) cut() {
+	if l.proxy.Enabled {
+		l.broken = l.struck.begin(strike{loses: true})
+	}
+	l.proxy.Stop()
+}
 
 func (l *link) mend() {
 	l.t.Helper()
@@ -42,19 +50,25 @@ func (l *link) mend() {
 	if err := l.proxy.Start(); err != nil {
 		l.t.Fatalf("start the proxy %s again: %v", l.proxy.Name, err)
 	}
+	l.struck.end(l.broken)
 }
 
 // spoil adds a toxic to what comes back from the server: what was asked for is
 // done, and its answer suffers. heal takes all toxics away.
 func (l *link) spoil(kind string, toxicity float64, attributes string) {
 	l.t.Helper()
+	l.struck.end(l.slow)
+	l.slow = l.struck.begin(strike{})
 	text := fmt.Sprintf(`{"type":%q,"stream":"downstream","toxicity":%g,"attributes":%s}`, kind, toxicity, attributes)
 	if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
 		l.t.Fatalf("spoil %s: %v", l.proxy.Name, err)
 	}
 }
 
-func (l *link) heal() { l.proxy.Toxics.ResetToxics(context.Background()) }
+func (l *link) heal() {
+	l.proxy.Toxics.ResetToxics(context.Background())
+	l.struck.end(l.slow)
+}
 
 // loseReplies makes a share of the connections take a command, drop the answer
 // and break.

@@ -1,6 +1,9 @@
 package chaos_test
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // loss is a time at which Redis lost its memory.
 type loss struct {
@@ -28,13 +31,16 @@ func (c *cluster) empty() {
 // exposed tells whether a run was in Redis alone, or partly, when Redis lost
 // its memory: it is executed again from what the store has of it, or, without
 // durability store, is gone.
-func (c *cluster) exposed(a ack) bool {
+func (c *cluster) exposed(a ack) bool { return len(c.losses(a)) > 0 }
+
+// losses are the times at which Redis lost its memory of a run.
+func (c *cluster) losses(a ack) (at []time.Time) {
 	for _, l := range c.emptied {
 		if a.began.Before(l.at) && !l.settled[a.id] {
-			return true
+			at = append(at, l.at)
 		}
 	}
-	return false
+	return at
 }
 
 // surviving drops the runs that may be gone: those that were exposed and not
@@ -49,4 +55,18 @@ func (c *cluster) surviving(acked map[string]ack) (rest map[string]ack, gone map
 		}
 	}
 	return rest, gone
+}
+
+// forgot tells whether Redis may have forgotten a call of a run: it was made
+// before Redis lost its memory, or by a worker that had not noticed yet.
+func (c *cluster) forgot(a ack, o observation) bool {
+	return slices.ContainsFunc(c.losses(a), func(at time.Time) bool { return o.at.Before(at.Add(writtenWithin)) })
+}
+
+// startsOver tells whether Redis lost its memory of a run between two of its
+// calls, or so shortly before the second that who made it may not have noticed.
+func (c *cluster) startsOver(a ack, before, then time.Time) bool {
+	return slices.ContainsFunc(c.losses(a), func(at time.Time) bool {
+		return then.After(at) && before.Before(at.Add(writtenWithin))
+	})
 }

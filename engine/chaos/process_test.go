@@ -28,6 +28,10 @@ type process struct {
 	dir  string
 	// redis and postgres are its connections; nil where it has none.
 	redis, postgres *link
+	// struck records what hits it, if it executes runs, and drains is how long it
+	// lets what is under way go on at SIGTERM.
+	struck *strikes
+	drains time.Duration
 
 	cmd    *exec.Cmd
 	log    *processLog
@@ -37,6 +41,7 @@ type process struct {
 	mu      sync.Mutex
 	address string // where it listens; kept over restarts
 	ending  bool   // it was told to end
+	hit     *strike
 }
 
 // startWithin bounds how long a process may take until it is ready: a loaded
@@ -129,6 +134,7 @@ func (p *process) watch(cmd *exec.Cmd, exited chan struct{}) {
 	if fault := p.log.fault(); fault != "" {
 		p.t.Errorf("%s: %s", p.name, fault)
 	}
+	p.over()
 	close(exited)
 }
 
@@ -187,9 +193,35 @@ func (p *process) resume() { p.signal(syscall.SIGCONT) }
 
 func (p *process) signal(sig syscall.Signal) {
 	p.t.Helper()
+	p.strike(sig)
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Errorf("signal %s: %v", p.name, err)
 	}
+}
+
+// strike records a signal that breaks what the process does, or ends that.
+func (p *process) strike(sig syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch sig {
+	case syscall.SIGKILL, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGSTOP:
+		p.struck.end(p.hit)
+		p.hit = p.struck.begin(strike{loses: true, froze: sig == syscall.SIGSTOP, signal: sig})
+	case syscall.SIGCONT:
+		p.struck.end(p.hit)
+	}
+}
+
+// over records that the process has exited. One that did so by itself and in
+// good time after SIGTERM has given everything back.
+func (p *process) over() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hit != nil && p.hit.signal == syscall.SIGTERM && p.err == nil && time.Since(p.hit.from) < p.drains {
+		p.struck.forget(p.hit)
+	}
+	p.struck.end(p.hit)
+	p.hit = nil
 }
 
 // cleanup ends whatever is left of the process.

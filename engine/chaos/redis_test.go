@@ -158,5 +158,5 @@ func TestRedisComesBackEmpty(t *testing.T) {
 		c.ended(probes[len(probes)-1], time.Minute)
 	}
 	l.await(t, 20, time.Minute)
-	c.check(merge(append(probes, l.stop())...), expectation{lostRedis: true, within: 2 * time.Minute})
+	c.check(merge(append(probes, l.stop())...), expectation{within: 2 * time.Minute})
 }

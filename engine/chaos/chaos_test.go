@@ -29,7 +29,10 @@ func TestChaos(t *testing.T) {
 	// Its clock leaps farther than a step may take; what it parks waits for that
 	// much longer.
 	c.startClockedAs("odd", clocked{Roles: []daemon.Role{daemon.RoleWorker}, Leap: 2 * stepTimeout, Drain: 3 * time.Second})
-	shapes := []shape{chain, kept, rest, fan, caller, listener, keptRest, keptCaller}
+	shapes := []shape{
+		chain, kept, rest, fan, caller, listener, keptRest, keptCaller,
+		single, paced, rated, settled, hurried, endless, again,
+	}
 	c.apply(c.doors[0], yamlOf(c.far, append(slices.Clone(shapes), speaker)...))
 	c.load = c.cluster.load(6, 100*time.Millisecond, c.doors, shapes...)
 	c.play(schedule(seed, *chaosFor, len(c.processes)))

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,7 +49,7 @@ type cluster struct {
 
 	token     string
 	processes []*process
-	loads     int // how many were begun
+	loads     []*load // those that were begun
 	// strikes are what hit those that execute runs.
 	strikes strikes
 
@@ -106,6 +107,12 @@ func (c *cluster) connect(volatile bool) {
 	c.rdb, err = queue.NewRedis("redis://"+c.redis.Addr, queue.RedisOptions{})
 	c.must(err)
 	c.t.Cleanup(func() { _ = c.rdb.Close() })
+	ctx, quit := context.WithCancel(c.t.Context())
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		c.strikes.listen(ctx, c.rdb, func(worker string, d time.Duration) { c.t.Logf("worker %s was silent for %v", worker, d) })
+	})
+	c.t.Cleanup(func() { quit(); listening.Wait() })
 	c.pool, err = pgxpool.New(c.t.Context(), c.pgURL)
 	c.must(err)
 	c.t.Cleanup(c.pool.Close)

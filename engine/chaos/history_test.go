@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -49,6 +50,7 @@ func (c *cluster) check(acked map[string]ack, e expectation) {
 	if e.within == 0 {
 		e.within = time.Minute
 	}
+	all := acked
 	acked, gone := c.surviving(acked)
 	if len(c.emptied) > 0 {
 		c.t.Logf("Redis lost its memory %d times, and with it up to %d runs that were not durable", len(c.emptied), len(gone))
@@ -68,19 +70,23 @@ func (c *cluster) check(acked map[string]ack, e expectation) {
 	}
 	for key, a := range acked {
 		run, there := past[a.id]
-		if !there || run.status != schema.RunSucceeded {
-			report("%s: run %s is %q in the store; want succeeded", key, a.id, run.status)
+		if !there || !a.mayEnd(run.status) {
+			report("%s: run %s is %q in the store", key, a.id, run.status)
 			continue
 		}
 		c.checkRun(key, a, run, seen[a.id], e, report)
 	}
+	c.checkLimits(all, acked, past, seen, report)
 	// A run that is gone may be started anew by a trigger that is sent again,
 	// and one that was called by its caller.
-	twice := func(n string) bool {
+	most := func(n string) int {
 		key, called := strings.CutSuffix(n, "/sub")
-		return gone[key] || called && c.exposed(acked[key])
+		if gone[key] || called && c.exposed(acked[key]) {
+			return math.MaxInt
+		}
+		return 1 + acked[n].replays
 	}
-	if err := c.far.oneRunEach(twice); err != nil {
+	if err := c.far.oneRunEach(most); err != nil {
 		c.t.Error(err)
 	}
 	if faults > 20 {
@@ -110,7 +116,7 @@ func (c *cluster) checkRun(key string, a ack, run pastRun, seen []observation, e
 			stage = 0
 		}
 		before = o.at
-		if at < stage && !e.lostRedis && !thawed(o, all) {
+		if at < stage && !e.lostRedis && !(run.recoveries > 0 && thawed(o, all)) {
 			report("%s: run %s executed a finished step again: %s", key, a.id, order(seen))
 		}
 		stage = max(stage, at)
@@ -118,16 +124,20 @@ func (c *cluster) checkRun(key string, a ack, run pastRun, seen []observation, e
 	if run.recoveries > 0 && e.calm {
 		report("%s: run %s was taken over %d times though no worker was hit", key, a.id, run.recoveries)
 	}
+	stopped := run.status == schema.RunCanceled
 	for path := range stageOf {
 		logged, succeeded := c.attempts(key, a.id, path, run, report)
 		switch {
+		case stopped && succeeded <= 1 && len(logged) <= len(calls[path]):
+			// It was over before, in, or after this step.
 		case len(calls[path]) == 0:
 			report("%s: step %s of run %s succeeded, but the far side never saw it", key, path, a.id)
 		case succeeded != 1:
 			report("%s: step %s of run %s has %d records of its success; want 1", key, path, a.id, succeeded)
 		case len(logged) > len(calls[path]):
 			report("%s: step %s of run %s logs %d attempts, the far side saw %d", key, path, a.id, len(logged), len(calls[path]))
-		case !e.lostRedis:
+		}
+		if !e.lostRedis {
 			if why := c.repeated(a, run, calls[path], logged, e, all); why != "" {
 				report("%s: step %s of run %s was called %d times, its log has %d attempts: %s; it was taken over %d times: %s",
 					key, path, a.id, len(calls[path]), len(logged), why, run.recoveries, order(seen))
@@ -149,7 +159,7 @@ func (c *cluster) repeated(a ack, run pastRun, calls []observation, logged []sch
 			mute--
 			continue
 		}
-		if c.forgot(a, o) {
+		if c.forgot(a, o) || run.status == schema.RunCanceled && a.cutShort(o) {
 			continue
 		}
 		extra++
@@ -327,7 +337,7 @@ func (c *cluster) leftovers(ctx context.Context) (string, error) {
 		if err == nil && bytes != "0" {
 			found = append(found, fmt.Sprintf("%s=%s", queue.Key(lane, "logbytes"), bytes))
 		}
-		for _, pattern := range []string{"run:*", "claims:*", "live", "ready:*", "turns:*", "timers", "untold"} {
+		for _, pattern := range []string{"run:*", "claims:*", "live", "ready:*", "turns:*", "timers", "untold", "holding", "held:*", "hold:*", "line:*", "rate:*", "throttle:*", "debounce:*"} {
 			keys, err := c.rdb.Keys(ctx, strings.NewReplacer("{", `\{`, "}", `\}`).Replace(queue.Key(lane, ""))+pattern).Result()
 			if err != nil {
 				return "", err

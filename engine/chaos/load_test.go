@@ -20,6 +20,12 @@ type ack struct {
 	shape shape
 	// began is when it was first sent, at when it was acknowledged.
 	began, at time.Time
+	// stopping is when its cancel was first asked for, and stopped says that
+	// this was acknowledged.
+	stopping time.Time
+	stopped  bool
+	// replays counts the replays of it that were asked for.
+	replays int
 }
 
 // load triggers runs until it is stopped, and keeps the history of what was
@@ -34,6 +40,7 @@ type load struct {
 
 	mu      sync.Mutex
 	acked   map[string]ack // by key
+	dropped map[string]ack // by key: triggers that were refused for good
 	refused int            // answers other than an acknowledgement
 	full    int            // refusals since the log is at its limit
 	last    error
@@ -49,8 +56,11 @@ const patience = time.Minute
 // load begins to trigger runs of the shapes in turn, from each of so many
 // callers with a pause after each run.
 func (c *cluster) load(callers int, pause time.Duration, doors []*process, shapes ...shape) *load {
-	c.loads++
-	l := &load{c: c, name: fmt.Sprintf("load%d", c.loads), began: time.Now(), stopped: make(chan struct{}), acked: map[string]ack{}, changed: make(chan struct{})}
+	l := &load{
+		c: c, name: fmt.Sprintf("load%d", len(c.loads)+1), began: time.Now(), stopped: make(chan struct{}),
+		acked: map[string]ack{}, dropped: map[string]ack{}, changed: make(chan struct{}),
+	}
+	c.loads = append(c.loads, l)
 	for _, p := range doors {
 		l.clients = append(l.clients, c.client(p))
 	}
@@ -65,9 +75,15 @@ func (c *cluster) load(callers int, pause time.Duration, doors []*process, shape
 func (l *load) call(caller int, pause time.Duration, shapes []shape) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
+	var wishes []wish
+	defer func() { l.grant(wishes, true) }()
 	for i := 0; ; i++ {
 		shape := shapes[(i+caller)%len(shapes)]
-		l.one(fmt.Sprintf("%s-%s-%d-%d", l.name, shape.name, caller, i), shape, i+caller)
+		key := fmt.Sprintf("%s-%s-%d-%d", l.name, shape.name, caller, i)
+		if l.one(key, shape, i+caller) {
+			wishes = append(wishes, wishesFor(key, shape, i+caller)...)
+		}
+		wishes = l.grant(wishes, false)
 		select {
 		case <-tick.C:
 		case <-l.stopped:
@@ -76,8 +92,9 @@ func (l *load) call(caller int, pause time.Duration, shapes []shape) {
 	}
 }
 
-// one triggers a run until it is acknowledged.
-func (l *load) one(key string, s shape, door int) {
+// one triggers a run until it is acknowledged; false says that it was refused
+// for good.
+func (l *load) one(key string, s shape, door int) bool {
 	// The test's context ends before its cleanups do.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(l.c.t.Context()))
 	defer cancel()
@@ -91,19 +108,34 @@ func (l *load) one(key string, s shape, door int) {
 			if s.listens {
 				l.one(key+wakeSuffix, speaker, door)
 			}
-			return
+			return true
 		}
 		var problem *schema.Problem
 		l.refuse(err)
 		// A door that the configuration did not go through learns of it within
 		// a second.
 		errors.As(err, &problem)
+		if s.drops && problem != nil && problem.Status == http.StatusTooManyRequests {
+			l.drop(key, ack{shape: s, began: began, at: time.Now()}, problem)
+			return false
+		}
 		fresh := problem != nil && problem.Status == http.StatusNotFound && time.Since(l.began) < 2*time.Second
 		if problem != nil && problem.Status < 500 && problem.Status != http.StatusTooManyRequests && !fresh {
 			l.c.t.Errorf("trigger %s: %v (%d)", key, err, problem.Status)
-			return
+			return false
 		}
 		wait(ctx, 50*time.Millisecond)
+	}
+	return false
+}
+
+// drop notes a trigger beyond a rate limit.
+func (l *load) drop(key string, a ack, p *schema.Problem) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropped[key] = a
+	if p.RetryAfter <= 0 {
+		l.c.t.Errorf("trigger %s was refused at the rate limit without Retry-After: %v", key, p)
 	}
 }
 

@@ -1,12 +1,16 @@
 package chaos_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"paragon/engine/execution"
 	"paragon/engine/servicetest"
 )
 
@@ -14,9 +18,12 @@ const (
 	// writtenWithin is how long the result of a call may take until it is
 	// written down while nothing delays that: a busy machine's time.
 	writtenWithin = time.Second
-	// thawWithin is how long after its SIGCONT a process may do what it was about
-	// to do before.
-	thawWithin = 5 * time.Second
+	// backWithin is how long after a strike a process may still count as dead, or
+	// do what it was about to do before.
+	backWithin = 5 * time.Second
+	// silentFor is the silence after which others may take a worker's runs, less
+	// what a look once in a while misses.
+	silentFor = 4 * time.Second
 )
 
 // strike is a time during which a process that executes runs was broken, or
@@ -26,8 +33,7 @@ type strike struct {
 	// loses says that what the process did may not be known to anybody; else it
 	// is written down later.
 	loses bool
-	// froze says that the process went on where it was, long after it had
-	// decided to.
+	// froze says that the process stood still, and went on where it was.
 	froze bool
 	// signal is what the process got, if it got one.
 	signal syscall.Signal
@@ -89,6 +95,21 @@ func (s *strikes) list() []strike {
 	return out
 }
 
+// felt is until when a strike may show: a process that goes on may not have
+// shown anybody yet that it lives, or have done what it had decided before.
+func (k strike) felt() time.Time {
+	if !k.loses {
+		return k.until.Add(recoverWithin)
+	}
+	if k.ends() {
+		return k.until
+	}
+	return k.until.Add(backWithin)
+}
+
+// ends tells whether the strike ended its process.
+func (k strike) ends() bool { return k.signal != 0 && k.signal != syscall.SIGSTOP }
+
 // lost tells by which strikes the outcome of a call may have got lost: those
 // that came between its arrival and when its result was written down.
 func lost(o observation, all []strike) (by []strike) {
@@ -98,25 +119,21 @@ func lost(o observation, all []strike) (by []strike) {
 	}
 	written = written.Add(writtenWithin)
 	for _, k := range all { // in order, so that one delay leads to the next
-		late := k.until
-		if k.froze {
-			late = late.Add(thawWithin)
-		}
 		switch {
-		case k.from.After(written) || late.Before(o.at):
+		case k.from.After(written) || k.felt().Before(o.at):
 		case k.loses:
 			by = append(by, k)
 		default:
-			written = later(written, late.Add(recoverWithin))
+			written = later(written, k.felt())
 		}
 	}
 	return by
 }
 
-// thawed tells whether a process came out of a freeze just before a call.
+// thawed tells whether a process stood still at a call, or had just before.
 func thawed(o observation, all []strike) bool {
 	return slices.ContainsFunc(all, func(k strike) bool {
-		return k.froze && o.at.After(k.from) && o.at.Before(k.until.Add(thawWithin))
+		return k.froze && o.at.After(k.from) && o.at.Before(k.felt())
 	})
 }
 
@@ -130,6 +147,38 @@ func later(a, b time.Time) time.Time {
 // executes tells whether roles ("api,worker") are those of a process that
 // executes runs.
 func executes(roles string) bool { return slices.Contains(strings.Split(roles, ","), "worker") }
+
+// listen records the workers that were silent for so long that others took their
+// runs, and came back: whatever kept them silent, a machine that is too busy,
+// too. It listens until ctx is done.
+func (s *strikes) listen(ctx context.Context, rdb redis.UniversalClient, silent func(worker string, d time.Duration)) {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	heard := map[string]time.Time{}
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		once, cancel := context.WithTimeout(ctx, 2*time.Second)
+		workers, err := execution.Workers(once, rdb)
+		cancel()
+		if err != nil {
+			continue
+		}
+		for _, w := range workers {
+			before, known := heard[w.ID]
+			heard[w.ID] = w.LastSeen
+			if d := w.LastSeen.Sub(before); known && d >= silentFor {
+				silent(w.ID, d)
+				s.mu.Lock()
+				s.all = append(s.all, &strike{from: before, until: w.LastSeen, loses: true, froze: true})
+				s.mu.Unlock()
+			}
+		}
+	}
+}
 
 // redisServer is a Redis whose outages are recorded.
 type redisServer struct {

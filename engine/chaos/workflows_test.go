@@ -2,6 +2,8 @@ package chaos_test
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,12 +20,33 @@ type shape struct {
 	durable bool
 	// listens says that its runs wait for the word of a speaker.
 	listens bool
+	// drops says that a trigger beyond its rate limit is refused for good.
+	drops bool
+	// merges says that a run that still waits may give way to a later one.
+	merges bool
+	// alone says that of those of its runs that have a place together one is
+	// under way.
+	alone bool
+	// canceled says that its runs are canceled: at once, when they may just as
+	// well have ended, or after a while, without which they would not end.
+	canceled cancelation
+	// replayed names the steps from which its runs are replayed; "": the start.
+	replayed []string
 	// pad is how many bytes the input of its runs has besides.
 	pad int
 }
 
 // stepTimeout is how long a request of a workflow here may take.
 const stepTimeout = 10 * time.Second
+
+// cancelation is when the runs of a shape are canceled.
+type cancelation int
+
+const (
+	never cancelation = iota
+	atOnce
+	inTheEnd
+)
 
 // head begins every workflow; its requests are tried again and again.
 const head = `
@@ -86,12 +109,78 @@ var (
 		s.listens = true
 		return s
 	}()
+	// single has one run at a time under way for the even callers, and one for
+	// the odd ones.
+	single = func() shape {
+		s := shapeOf("single", false, restStages, post("a"), "    - {id: pause, delay: {for: 100ms}}\n", post("b"))
+		s.alone = true
+		return s.limited("concurrency: {limit: 1, key: \"${{ int(split(input.n, '-')[2]) % 2 }}\"}")
+	}()
+	// paced waits for its turn, also when Redis was empty meanwhile.
+	paced = shapeOf("paced", true, abc, post("a"), post("b"), post("c")).limited("throttle: {limit: 3, per: 500ms}")
+	// rated drops what is too much.
+	rated = func() shape {
+		s := shapeOf("rated", false, restStages, post("a"), post("b")).limited(fmt.Sprintf("rateLimit: {limit: %d, per: %v}", ratedLimit, ratedPer))
+		s.drops = true
+		return s
+	}()
+	// settled begins once its triggers have been quiet.
+	settled = func() shape {
+		s := shapeOf("settled", false, restStages, post("a"), post("b")).limited("debounce: {period: 250ms, maxWait: 1s}")
+		s.merges = true
+		return s
+	}()
+	// hurried is canceled while it runs, and endless while it rests.
+	hurried = func() shape {
+		s := shapeOf("hurried", false, abc, post("a"), post("b"), post("c"))
+		s.canceled = atOnce
+		return s
+	}()
+	endless = func() shape {
+		s := shapeOf("endless", false, [][]string{{"a"}}, post("a"), "    - {id: pause, delay: {for: 15m}}\n", post("b"))
+		s.canceled = inTheEnd
+		return s.limited("concurrency: {limit: 50}")
+	}()
+	// again is replayed, from its start and from its middle.
+	again = func() shape {
+		s := shapeOf("again", true, abc, post("a"), post("b"), post("c"))
+		s.replayed = []string{"", "b"}
+		return s
+	}()
 	speaker = shapeOf("speaker", false, nil, "    - {id: say, emit: {event: word, data: {n: \"${{ input.n }}\"}}}\n")
 )
 
 // wakeSuffix is what the key of a speaker's run adds to that of the run that
 // listens to it.
 const wakeSuffix = "/word"
+
+// ratedLimit is how many runs of rated begin in ratedPer.
+const (
+	ratedLimit = 2
+	ratedPer   = time.Second
+)
+
+// limited is the shape with a limit more.
+func (s shape) limited(limit string) shape {
+	s.yaml = strings.Replace(s.yaml, "  steps:\n", "  "+limit+"\n  steps:\n", 1)
+	return s
+}
+
+// from is the shape of a replay from one of its steps; "": the start.
+func (s shape) from(step string) shape {
+	s.replayed = nil
+	if step != "" {
+		i := slices.IndexFunc(s.stages, func(paths []string) bool { return slices.Contains(paths, step) })
+		s.stages = s.stages[i:]
+	}
+	return s
+}
+
+// place names those runs of a shape, by their n, that share a limit with a key.
+func place(n string) string {
+	caller, _ := strconv.Atoi(strings.Split(n, "-")[2])
+	return strconv.Itoa(caller % 2)
+}
 
 // yamlOf is the source of workflows that call a far side.
 func yamlOf(far *farSide, shapes ...shape) string {

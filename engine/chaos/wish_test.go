@@ -81,13 +81,22 @@ func (l *load) cancel(w wish) {
 	}
 }
 
-// replay asks once for a replay: with its answer lost it may be there or not.
+// replay asks once for a replay: with its answer lost it may be there or not. One
+// from a step needs a run that has come past it: what is before and has not
+// ended is executed by the replay, too.
 func (l *load) replay(w wish) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.c.t.Context()), patience)
 	defer cancel()
+	client := l.clients[w.door%len(l.clients)]
+	if w.from != "" {
+		id := l.amend(w.key, func(*ack) {}).id
+		if run, err := client.Run(ctx, id, 0); err != nil || run.Status != schema.RunSucceeded {
+			return
+		}
+	}
 	began := time.Now()
 	id := l.amend(w.key, func(a *ack) { a.replays++ }).id
-	run, err := l.clients[w.door%len(l.clients)].Replay(ctx, id, api.ReplayRequest{From: w.from})
+	run, err := client.Replay(ctx, id, api.ReplayRequest{From: w.from})
 	var problem *schema.Problem
 	switch {
 	case err == nil:

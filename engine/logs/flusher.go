@@ -20,7 +20,7 @@ type Options struct {
 	Lanes int
 	Store store.Runs
 	// Interval is how long rows wait to share a batch. Default 100ms. Under load,
-	// when a batch has a tenth of BatchRows, they wait three times as long: the
+	// when a batch has half of BatchRows, they wait three times as long: the
 	// store's price of a row falls with the size of a batch.
 	Interval time.Duration
 	// BatchRows is the size at which a batch is written at once; large rows are

@@ -97,7 +97,7 @@ func (r *round) do(ctx context.Context) error {
 		rows += n
 	}
 	r.share = r.f.opts.Interval
-	if rows >= r.f.opts.BatchRows/10 {
+	if rows >= r.f.opts.BatchRows/2 {
 		r.share *= 3
 	}
 	return nil

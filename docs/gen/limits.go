@@ -155,7 +155,7 @@ var inner = []string{
 	"schema/api.maxErrorBody", "schema/api.maxStream", "schema/api.maxEvent", "schema/api.maxLine", "schema/api/contexts.maxFile",
 	"workflows.maxNarrowed", "workflows/function.mostServed", "workflows/steps.longestPause", "workflows/steps.mostPrograms",
 	"workflows/token.mostTokens", "workflows/trial.maxDecisions", "workflows/trial.maxRuns", "workflows/trial.mostRestored",
-	"engine/cache.maxLog", "engine/connect/users.mostEntries", "engine/destination.maxRaces", "engine/execution.maxAccepts", "engine/execution.maxCommits",
+	"engine/cache.maxLog", "engine/connect/users.mostEntries", "engine/destination.maxRaces", "engine/execution.maxAccepts", "engine/execution.maxCommits", "engine/execution.maxCommitted", "engine/execution.mostEarly", "engine/logs.mostEntries",
 	"engine/execution.maxFields", "engine/execution.maxSpare", "engine/logs.maxSettled", "engine/queue.maxFlight",
 	"engine/queue.maxRetry", "engine/queue.maxTimerMillis", "engine/stats.maxBucket",
 }

@@ -155,7 +155,9 @@ func (c *cluster) repeated(a ack, run pastRun, calls []observation, logged []sch
 		if known[o.n] {
 			continue
 		}
-		if o.status == 0 && mute > 0 { // it timed out, as an attempt without an answer
+		// It timed out, as an attempt without an answer; the answer may have
+		// crossed with that.
+		if mute > 0 && (o.status == 0 || o.done.Sub(o.at) > stepTimeout/2) {
 			mute--
 			continue
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // recall reads what the store knows of a run that Redis has lost: the latest
-// record of each step, and the words of called runs that the run may have
+// record of each step, of a replay those that it began with, too, and the words of called runs that the run may have
 // missed, to be told once it is back. The lost runs of its chunks are put back,
 // too, and wait for it. A call whose run is nowhere any more is left out: it is
 // made again, under the same idempotency key.
@@ -21,7 +21,13 @@ func (in *intake) recall(ctx context.Context, id string, s *start) (history []sc
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, rec := range latest(recs) {
+	own := latest(recs)
+	for _, rec := range s.History {
+		if !slices.ContainsFunc(own, func(r schema.StepRecord) bool { return r.Path == rec.Path }) {
+			history = append(history, rec)
+		}
+	}
+	for _, rec := range own {
 		if again, err := in.madeAgain(ctx, s, rec); err != nil {
 			return nil, nil, err
 		} else if again {

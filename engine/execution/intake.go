@@ -136,7 +136,9 @@ func (in *intake) writeDown(ctx context.Context, d draft) (id string, s *start, 
 	durable := d.start.Durability == schema.DurabilityStore && in.durable != nil
 	var missed []signal
 	if durable {
-		if row.Meta, err = json.Marshal(d.start.stored()); err != nil {
+		kept := *d.start.stored()
+		kept.History = d.history
+		if row.Meta, err = json.Marshal(&kept); err != nil {
 			return "", nil, false, fmt.Errorf("write run of workflow %s: %w", d.start.Workflow, err)
 		}
 		holder, err := in.durable.Do(ctx, row)
@@ -154,7 +156,7 @@ func (in *intake) writeDown(ctx context.Context, d draft) (id string, s *start, 
 			if err := in.shelve(ctx, &d); err != nil { // under the holder's day
 				return "", nil, false, err
 			}
-			if d.history, missed, err = in.recall(ctx, holder, d.start); err != nil {
+			if d.history, missed, err = in.recall(ctx, holder, &kept); err != nil {
 				return "", nil, false, unavailable("the run could not be put back: the SQL store or Redis does not answer", err)
 			}
 		}

@@ -169,6 +169,7 @@ func (r *Rebuilder) restoreOne(ctx context.Context, row store.AcceptedRun) (int,
 	if err != nil {
 		return 0, err
 	}
+	st.History = nil // it is in history
 	d := draft{id: row.ID, start: &st, idem: row.IdempotencyKey, history: history}
 	if wf, err := s.opts.Config.WorkflowAt(ctx, st.Project, st.Workflow, st.Revision); err == nil && wf.Broken == nil {
 		var input any

@@ -34,6 +34,9 @@ type start struct {
 	// EventID is the id of the event that started the run: it is not one that the
 	// run waits for.
 	EventID string `json:"eventId,omitempty"`
+	// History are the records that a replay from a step begins with, in SQL alone:
+	// Redis has them beside the start.
+	History []schema.StepRecord `json:"history,omitempty"`
 	// Chunk is set for a run that executes a part of its caller's forEach.
 	Chunk *interpret.Chunk `json:"chunk,omitempty"`
 }

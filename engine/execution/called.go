@@ -3,8 +3,10 @@ package execution
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	"paragon/engine/record"
 	"paragon/engine/store"
 	"paragon/schema"
 	"paragon/workflows/interpret"
@@ -22,7 +24,11 @@ func (in *intake) recall(ctx context.Context, id string, s *start) (history []sc
 		return nil, nil, err
 	}
 	own := latest(recs)
-	for _, rec := range s.History {
+	for _, raw := range s.History {
+		var rec schema.StepRecord
+		if err := record.ParseStep(string(raw), &rec); err != nil {
+			return nil, nil, fmt.Errorf("what run %s began with: %w", id, err)
+		}
 		if !slices.ContainsFunc(own, func(r schema.StepRecord) bool { return r.Path == rec.Path }) {
 			history = append(history, rec)
 		}

@@ -137,7 +137,9 @@ func (in *intake) writeDown(ctx context.Context, d draft) (id string, s *start, 
 	var missed []signal
 	if durable {
 		kept := *d.start.stored()
-		kept.History = d.history
+		if kept.History, err = recordsOf(d.history); err != nil {
+			return "", nil, false, fmt.Errorf("write run of workflow %s: %w", d.start.Workflow, err)
+		}
 		if row.Meta, err = json.Marshal(&kept); err != nil {
 			return "", nil, false, fmt.Errorf("write run of workflow %s: %w", d.start.Workflow, err)
 		}
@@ -188,6 +190,18 @@ func (in *intake) writeDown(ctx context.Context, d draft) (id string, s *start, 
 	return d.id, d.start, false, nil
 }
 
+// recordsOf writes the records that a run begins with.
+func recordsOf(history []schema.StepRecord) (out [][]byte, err error) {
+	for i := range history {
+		raw, err := record.AppendStep(nil, &history[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, raw)
+	}
+	return out, nil
+}
+
 // putBack writes a durable run to Redis again, and returns how many needed it.
 func (in *intake) putBack(ctx context.Context, d draft) (int, error) {
 	got, err := in.writeRedis(ctx, &d)
@@ -216,11 +230,11 @@ func (in *intake) writeRedis(ctx context.Context, d *draft) (accepted, error) {
 	}
 	fields := make([]any, 0, 2+2*len(d.history))
 	fields = append(fields, fieldStart, string(raw))
-	for i := range d.history {
-		rec, err := record.AppendStep(nil, &d.history[i])
-		if err != nil {
-			return accepted{}, err
-		}
+	records, err := recordsOf(d.history)
+	if err != nil {
+		return accepted{}, err
+	}
+	for i, rec := range records {
 		fields = append(fields, prefixStep+d.history[i].Path, string(rec))
 	}
 	idem, keep := d.idem, d.life

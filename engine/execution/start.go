@@ -34,9 +34,10 @@ type start struct {
 	// EventID is the id of the event that started the run: it is not one that the
 	// run waits for.
 	EventID string `json:"eventId,omitempty"`
-	// History are the records that a replay from a step begins with, in SQL alone:
-	// Redis has them beside the start.
-	History []schema.StepRecord `json:"history,omitempty"`
+	// History are the records that a replay from a step begins with, of
+	// engine/record since references stand in them, and in SQL alone: Redis has
+	// them beside the start.
+	History [][]byte `json:"history,omitempty"`
 	// Chunk is set for a run that executes a part of its caller's forEach.
 	Chunk *interpret.Chunk `json:"chunk,omitempty"`
 }

@@ -25,7 +25,11 @@ end
 local done = redis.call('GET', mark) or ''
 if not later(to, done) then return false end
 if done ~= from then return done end
-if bytes > 0 then redis.call('DECRBY', prefix .. 'logbytes', bytes) end
+-- What was counted before Redis lost its memory may be taken off only now, and
+-- is not there any more.
+if bytes > 0 and redis.call('DECRBY', prefix .. 'logbytes', bytes) < 0 then
+  redis.call('SET', prefix .. 'logbytes', 0)
+end
 redis.call('SET', mark, to)
 redis.call('XTRIM', stream, 'MINID', to)
 redis.call('XDEL', stream, to)

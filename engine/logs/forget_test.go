@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -210,6 +211,20 @@ func TestForgetMakesUpForAnother(t *testing.T) {
 		}
 		if n, err := b.rdb.Get(ctx, queue.Key(0, "logbytes")).Int(); err != nil || n != each {
 			t.Errorf("%d bytes wait (%v); want %d", n, err, each)
+		}
+	})
+}
+
+// What was read before Redis lost its memory, and is removed only after, was
+// counted in the Redis of before.
+func TestNothingIsCountedBelowZero(t *testing.T) {
+	onEachRedis(t, func(t *testing.T, rdb redis.UniversalClient) {
+		err := forgetScript.Run(t.Context(), rdb, []string{queue.Key(0)}, "rows", "", "5-0", 100).Err()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+		if n, err := rdb.Get(t.Context(), queue.Key(0, "logbytes")).Int(); err != nil || n != 0 {
+			t.Errorf("%d bytes are counted (%v)", n, err)
 		}
 	})
 }

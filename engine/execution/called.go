@@ -14,9 +14,9 @@ import (
 )
 
 // recall reads what the store knows of a run that Redis has lost: the latest
-// record of each step, of a replay those that it began with, too, and the words of called runs that the run may have
-// missed, to be told once it is back. The lost runs of its chunks are put back,
-// too, and wait for it. A call whose run is nowhere any more is left out: it is
+// record of each step, of a replay those that it began with, too, and the words
+// of called runs that the run may have missed, to be told once it is back. The
+// lost runs of its chunks are put back, too, and wait for it. A call whose run is nowhere any more is left out: it is
 // made again, under the same idempotency key.
 func (in *intake) recall(ctx context.Context, id string, s *start) (history []schema.StepRecord, missed []signal, err error) {
 	recs, err := in.runs.Steps(ctx, s.Project, id)

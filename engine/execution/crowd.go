@@ -137,8 +137,8 @@ func (w *Worker) aside(seg *segment, now time.Time) (until time.Time, yes bool) 
 }
 
 // makeWay parks the run instead of what it was about to do, if it is of a
-// workflow that crowds the worker, or waits for its trial. It reports whether it did, and then, whether
-// the segment is over: signals may have come meanwhile.
+// workflow that crowds the worker, or waits for its trial. It reports whether it
+// did, and then, whether the segment is over: signals may have come meanwhile.
 func (s *segment) makeWay(d interpret.Decision) (made, over bool, err error) {
 	if len(s.todo) == 0 || len(s.effects) > 0 { // with something under way it holds its place anyway
 		return false, false, nil

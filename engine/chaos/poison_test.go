@@ -106,7 +106,7 @@ func TestRunsThatKillWorkersAreStopped(t *testing.T) {
 	for _, id := range poison {
 		run, err := client.Run(t.Context(), id, 0)
 		c.must(err)
-		if run.Status != schema.RunFailed || run.Error == nil || run.Error.Type != "poison" || !strings.Contains(run.Error.Message, "3 workers in a row died") || run.Recoveries != 3 {
+		if run.Status != schema.RunFailed || run.Error == nil || run.Error.Type != "poison" || !strings.Contains(run.Error.Message, "3 workers in a row died") || run.Recoveries < 3 {
 			t.Errorf("after 3 dead workers the run is %s with %+v and %d recoveries", run.Status, run.Error, run.Recoveries)
 		}
 		if kills(id) != 3 || len(c.far.of(id+"/sorry")) != 0 {

@@ -25,11 +25,22 @@ func (s *segment) write(fields []field, on way) (bool, error) {
 	if harmless {
 		fields = append(fields, field{name: fieldRecovered})
 	}
+	awaits := on.kind == wayPark && s.onTrial()
+	switch {
+	case awaits == s.state.awaits:
+	case awaits:
+		fields = append(fields, field{name: fieldAwaits, value: "1"})
+	default:
+		fields = append(fields, field{name: fieldAwaits})
+	}
 	c := commit{id: s.state.id, project: s.state.start.Project, fence: s.state.fence, serial: s.serial, fields: fields, way: on}
 	signals, err := s.w.ledger.write(s.w.writes, &c)
 	s.serial = c.serial
-	if harmless && err == nil {
-		s.cleared()
+	if err == nil {
+		s.state.awaits = awaits
+		if harmless {
+			s.cleared()
+		}
 	}
 	return signals, err
 }

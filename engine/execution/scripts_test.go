@@ -680,6 +680,25 @@ func TestReap(t *testing.T) {
 	})
 }
 
+// TestWhoAwaitsItsTrialIsNotBlamed has workers die that look at a run whose trial
+// has not begun: once it did not kill, twice it may have.
+func TestWhoAwaitsItsTrialIsNotBlamed(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bed) {
+		run := b.running(b.one)
+		b.commit(b.one, commit{id: run.id, fence: run.fence, fields: []field{{name: fieldAwaits, value: "1"}}, way: way{kind: wayPark, wake: b.clock.Add(time.Second)}})
+		_, _, err := b.keeper.due(t.Context(), b.lane(), b.clock.Add(time.Minute), 10)
+		b.must(err)
+		for total, blamed := range []int{0, 0, 1} {
+			now := b.claim(b.one, schema.PriorityNormal, 1)[0]
+			if now.recoveries != blamed || now.total != total || now.awaits != (total == 0) {
+				t.Errorf("after %d takeovers: %d blamed, %d in all, it awaits: %v", total, now.recoveries, now.total, now.awaits)
+			}
+			_, err := b.keeper.takeBack(t.Context(), b.lane(), "one", true, 10)
+			b.must(err)
+		}
+	})
+}
+
 func TestPublishAndListen(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bed) {
 		key := []string{eventsKey("default")}

@@ -288,9 +288,9 @@ func (s *segment) goOn(d interpret.Decision) (over bool, err error) {
 		}
 	}
 	s.doubt.begin(s.todo)
-	if len(s.records) > 0 {
+	if len(s.records) > 0 || s.state.awaits {
 		// What has finished is durable before anything new begins outside, and
-		// before waiting for what is still under way.
+		// before waiting for what is still under way; so is that a trial begins.
 		if _, err := s.commit(way{kind: wayGo}); err != nil {
 			return true, err
 		}

@@ -83,6 +83,7 @@ type state struct {
 	limited bool // it may hold a place under a concurrency limit
 	// recoveries counts takeovers since the last progress, total all.
 	recoveries, total int
+	awaits            bool // its trial
 	startedAt         time.Time
 	waitUntil         time.Time
 	steps             []schema.StepRecord
@@ -112,6 +113,7 @@ const (
 	fieldLimit     = "lk" // the concurrency limit that it is under
 	fieldRecovered = "rc" // since the last progress
 	fieldTakeovers = "rt" // in all
+	fieldAwaits    = "aw" // its trial: until that begins, it kills nobody
 	fieldSignals   = "sg" // how many came
 	fieldResponse  = "rs"
 	fieldFresh     = "nw" // of a claim's reply alone
@@ -176,6 +178,8 @@ func (s *state) take(field, value string) (err error) {
 		s.recoveries, err = strconv.Atoi(value)
 	case fieldTakeovers:
 		s.total, err = strconv.Atoi(value)
+	case fieldAwaits:
+		s.awaits = true
 	case fieldSignals:
 		s.signalCount, err = strconv.ParseInt(value, 10, 64)
 	case fieldResponse:

@@ -1,4 +1,6 @@
--- Takes runs from a worker that is gone.
+-- Takes runs from a worker that is gone. One that was there only to hear that its
+-- trial has not begun ('aw') did not kill it; should it be there again when the
+-- next one goes, without having been parked, it may have.
 --
 -- KEYS[1]  lane prefix
 -- ARGV     now (ms), worker, '1' when the runs may have killed the worker, how
@@ -20,7 +22,7 @@ for _, id in ipairs(ids) do
   local have = redis.call('HMGET', key, 'st', 'w', 'p')
   if have[1] == 'running' and have[2] == worker then
     if blame == '1' then
-      redis.call('HINCRBY', key, 'rc', 1)
+      if redis.call('HDEL', key, 'aw') == 0 then redis.call('HINCRBY', key, 'rc', 1) end
       redis.call('HINCRBY', key, 'rt', 1)
     end
     redis.call('HINCRBY', key, 'f', 1)

@@ -88,7 +88,7 @@ func TestLatency(t *testing.T) {
 	w.untilNoneLives()
 	most := float64(many) / time.Since(at).Seconds()
 	load := w.press(c, most/2)
-	half := sample(size(50, 500), 2*time.Millisecond)
+	half := sample(size(50, 2000), 2*time.Millisecond)
 	reached := load.stop()
 	report(figure{Name: "trigger received to first step started, at half the maximum rate, p50", Value: quantile(half, 0.5), Unit: "ms",
 		Note: fmt.Sprintf("%.0f runs/s beside them; at most %.0f go through", reached, most)})

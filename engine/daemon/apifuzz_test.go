@@ -275,6 +275,7 @@ func (f *apiFuzzer) session(t *rapid.T) {
 // Whatever is sent, no answer is a fault of the server, none is missing, and
 // each is as the OpenAPI document says.
 func TestAPIFromItsDocument(t *testing.T) {
+	t.Parallel()
 	f := newAPIFuzzer(t)
 	// A hundred times, each operation in turn.
 	rapid.Check(t, func(t *rapid.T) {

@@ -48,6 +48,7 @@ func (b *inbox) got() []string {
 // Runs fail: one message at the webhook, which is down first and gets it later,
 // and one at the mail server; of the workflow with the label alone.
 func TestFailedRunsAreTold(t *testing.T) {
+	t.Parallel()
 	hook := &inbox{status: http.StatusServiceUnavailable}
 	far := httptest.NewServer(hook)
 	t.Cleanup(far.Close)

@@ -18,6 +18,7 @@ import (
 // all the same, by a scheduler that was started meanwhile, too; the audit log
 // has it once Postgres is back.
 func TestDestinationsWithoutPostgres(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	sql := servicetest.StartPostgres(t, servicetest.PostgresOptions{})
 	db, err := postgres.Open(ctx, sql.URL)

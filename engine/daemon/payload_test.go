@@ -61,6 +61,7 @@ steps:
 // TestLargeValues takes 5 MB in and gives them back: through the API, the
 // queue, a worker, the log, SQL, and a replay.
 func TestLargeValues(t *testing.T) {
+	t.Parallel()
 	onEachStorage(t, func(t *testing.T, d *dev) {
 		ctx := t.Context()
 		d.apply("growing", growing)

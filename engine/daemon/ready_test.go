@@ -46,6 +46,7 @@ func (d *dev) readiness() (status int, r api.Readiness) {
 // Every reason of /readyz is given when what it names is broken, and no longer
 // once that is mended. What is not required leaves the process ready.
 func TestReasonsOfReadiness(t *testing.T) {
+	t.Parallel()
 	sql := servicetest.StartPostgres(t, servicetest.PostgresOptions{})
 	db, err := postgres.Open(t.Context(), sql.URL)
 	if err != nil {

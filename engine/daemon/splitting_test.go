@@ -12,7 +12,7 @@ import (
 
 // scripted is a far side that answers each connection's first request with the
 // same bytes, and ends the connection.
-func scripted(t *testing.T, answer func() string) string {
+func scripted(t *testing.T, answer string) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -28,7 +28,7 @@ func scripted(t *testing.T, answer func() string) string {
 			serving.Go(func() {
 				defer conn.Close()
 				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-					_, _ = io.WriteString(conn, answer())
+					_, _ = io.WriteString(conn, answer)
 				}
 			})
 		}
@@ -41,10 +41,6 @@ func scripted(t *testing.T, answer func() string) string {
 // it is passed on in one clear form, refused, or breaks off with the connection.
 func TestResponseSplitting(t *testing.T) {
 	d := startDev(t, t.TempDir())
-	var mu sync.Mutex
-	now := ""
-	url := scripted(t, func() string { mu.Lock(); defer mu.Unlock(); return now })
-	d.integration("wire", `{baseUrl: "`+url+`/v2", retry: {maxAttempts: 1}}`)
 	const (
 		ok     = "HTTP/1.1 200 OK\r\n"
 		second = "HTTP/1.1 200 OK\r\nX-Evil: 1\r\nContent-Length: 4\r\n\r\nevil"
@@ -80,10 +76,11 @@ func TestResponseSplitting(t *testing.T) {
 		{"trailers of framing", ok + "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 200, "hello"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			mu.Lock()
-			now = tt.answer
-			mu.Unlock()
 			d.t = t
+			// Each answer comes from a far side of its own: what one sends unasked
+			// may be taken for its next answer, never for another's.
+			url := scripted(t, tt.answer)
+			d.integration("wire", `{baseUrl: "`+url+`/v2", retry: {maxAttempts: 1}}`)
 			text := d.raw("GET " + wirePath + "/x HTTP/1.1\r\nHost: x\r\nAUTH\r\n\r\n" + last)
 			in := bufio.NewReader(strings.NewReader(text))
 			resp, err := http.ReadResponse(in, nil)
